@@ -4,9 +4,12 @@
 /// those of GGUF (ggml's `enum ggml_type`); every type of the format is known here, so that any file can be listed,
 /// whether or not a kernel exists for it.
 
+#include <loquat/core/result.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -68,6 +71,33 @@ inline constexpr std::size_t max_rank = 4; ///< dimensions a tensor can have
 
 /// Lengths of a tensor's dimensions, fastest-varying first: `{columns, rows, …}`; unused ones are 1.
 using tensor_shape = std::array<std::uint64_t, max_rank>;
+
+/// Bytes that a tensor takes. Errors: `errc::unsupported` for a type that the format does not define, `errc::malformed`
+/// for a dimension of length 0, for columns that are no whole number of blocks and for sizes beyond 2^63 - 1.
+constexpr result<std::uint64_t> byte_size(tensor_type type, tensor_shape const& shape) {
+  auto const* layout = find_layout(type);
+  if (!layout) {
+    bool const retired = type < type_layouts.back().type;
+    return fail(errc::unsupported, "type ", static_cast<std::uint32_t>(type),
+                retired ? " was retired from the format" : " is not known");
+  }
+  if (shape[0] % layout->block_length != 0)
+    return fail(errc::malformed, shape[0], " columns are not a multiple of the ", layout->block_length,
+                " elements in a block of ", layout->name);
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t elements = 1;
+  for (std::uint64_t const length : shape) {
+    if (length == 0) return fail(errc::malformed, "a dimension has length 0");
+    if (elements > most / length)
+      return fail(errc::malformed, "dimensions ", shape[0], " x ", shape[1], " x ", shape[2], " x ", shape[3],
+                  " overflow 64 bits");
+    elements *= length;
+  }
+  std::uint64_t const blocks = elements / layout->block_length;
+  if (blocks > most / layout->block_bytes)
+    return fail(errc::malformed, elements, " elements of ", layout->name, " overflow 64 bits");
+  return blocks * layout->block_bytes;
+}
 
 /// A tensor where it lies in a file: nothing is copied, and the bytes belong to the file.
 struct tensor_view {

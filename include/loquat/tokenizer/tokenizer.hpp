@@ -16,10 +16,17 @@
 
 namespace loquat {
 
+/// What becomes of a byte that is no UTF-8.
+enum class invalid_utf8 : unsigned char {
+  replace, ///< U+FFFD takes its place, as in SentencePiece and Hugging Face tokenizers
+  bytes,   ///< it stays a byte (a byte token, if the vocabulary has them), so that nothing is lost
+};
+
 /// What an encoding does beyond the plain text.
 struct encode_options {
   bool add_special = true;    ///< begin/end tokens where the vocabulary asks for them
   bool parse_special = false; ///< read the text of control tokens ("<s>") as those tokens, not as text
+  invalid_utf8 invalid = invalid_utf8::replace; ///< what becomes of bytes that are no UTF-8
 };
 
 /// Encodes and decodes. Called by `encode`/`decode` stages and by anything that counts tokens.

@@ -1,0 +1,286 @@
+#pragma once
+/// \file
+/// The `cpu` backend: vector kernels of the best instruction set this machine has, rows shared out over a thread pool.
+
+#include <loquat/backend/backend.hpp>
+#include <loquat/kernel/attention.hpp>
+#include <loquat/kernel/elementwise.hpp>
+#include <loquat/kernel/matmul.hpp>
+#include <loquat/kernel/norm.hpp>
+#include <loquat/kernel/rope.hpp>
+#include <loquat/parallel/pool.hpp>
+#include <loquat/quant/formats.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace loquat {
+
+/// How a `cpu` backend runs.
+struct cpu_options {
+  unsigned threads = 0;                           ///< in all; 0: one per usable CPU
+  simd::target target = simd::preferred();        ///< instruction set; one the machine lacks falls back to the best
+};
+
+/// See the specialisation for a list of formats.
+template <class Formats> class basic_cpu;
+
+/// A backend on this machine's CPU for weights of the given block formats. Move-only; make one and share it.
+template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
+  struct matrix_kernels {
+    void (*compute)(kernel::product const&, std::size_t first, std::size_t last, std::byte* scratch) noexcept;
+    void (*unpack)(std::byte const* row, float* weights, std::size_t columns);
+    std::size_t row_block, row_block_bytes;
+    bool integer; // wants quantized activations
+  };
+
+ public:
+  /// A weight matrix where it lies in the file, with the kernels of its format.
+  class matrix {
+   public:
+    std::size_t rows() const noexcept { return rows_; }       ///< outputs
+    std::size_t columns() const noexcept { return columns_; } ///< inputs
+
+   private:
+    friend basic_cpu;
+    std::byte const* data_ = nullptr;
+    std::size_t rows_ = 0, columns_ = 0, row_bytes_ = 0;
+    matrix_kernels const* kernels_ = nullptr;
+  };
+
+  /// What one session's operations write besides their results.
+  struct workspace {
+    std::span<std::int8_t> quants;   ///< [tokens, columns]
+    std::span<float> scales;         ///< [tokens, columns / 32]
+    std::span<std::int32_t> sums;    ///< [tokens, columns / 32]
+    std::span<std::byte> scratch;    ///< [threads, scratch_bytes]
+    std::size_t scratch_bytes = 0;
+  };
+
+  explicit basic_cpu(cpu_options options = {})
+      : pool_(options.threads), target_(std::min(options.target, simd::detect())) {}
+
+  unsigned threads() const noexcept { return pool_.size(); }     ///< that share an operation
+  simd::target target() const noexcept { return target_; }       ///< instruction set in use
+
+  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without a
+  /// format here, `errc::mismatch` a tensor of another rank.
+  result<matrix> make_matrix(tensor_view const& tensor) const {
+    if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
+      return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
+    matrix m;
+    ((tensor.type == Formats::type ? void(m.kernels_ = kernels_of<Formats>()) : void()), ...);
+    if (!m.kernels_)
+      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    if (reinterpret_cast<std::uintptr_t>(tensor.data.data()) % 4 != 0)
+      return fail(errc::argument, "tensor ", tensor.name, ": its bytes must lie at a multiple of 4");
+    m.data_ = tensor.data.data();
+    m.rows_ = static_cast<std::size_t>(tensor.rows());
+    m.columns_ = static_cast<std::size_t>(tensor.columns());
+    m.row_bytes_ = m.columns_ / m.kernels_->row_block * m.kernels_->row_block_bytes;
+    return m;
+  }
+
+  /// Adds the memory of a workspace to a session's.
+  void reserve(workspace_limits const& limits, arena_size& size) const {
+    std::uint64_t const inputs = std::uint64_t{limits.tokens} * limits.columns;
+    size.add<std::int8_t>(inputs).add<float>(inputs / 32).add<std::int32_t>(inputs / 32);
+    size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
+  }
+  /// Takes a workspace from an arena with that much left.
+  workspace make_workspace(workspace_limits const& limits, arena& memory) const {
+    std::size_t const inputs = limits.tokens * limits.columns;
+    workspace work;
+    work.quants = memory.take<std::int8_t>(inputs);
+    work.scales = memory.take<float>(inputs / 32);
+    work.sums = memory.take<std::int32_t>(inputs / 32);
+    work.scratch_bytes = scratch_bytes(limits);
+    work.scratch = memory.take<std::byte>(pool_.size() * work.scratch_bytes);
+    return work;
+  }
+
+  /// y[n, columns]: the matrix rows of the ids, which must be below its number of rows.
+  void embed(workspace&, matrix const& embeddings, std::span<token const> ids, std::span<float> y) const noexcept {
+    matrix const& m = embeddings;
+    pool_run(ids.size(), m.columns_, [&](std::size_t t, unsigned) {
+      m.kernels_->unpack(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_, m.columns_);
+    });
+  }
+
+  /// All products of the same activations x[n, columns] in one go.
+  void matmul(workspace& work, std::span<float const> x, std::size_t n,
+              std::span<projection<matrix> const> projections) const noexcept {
+    std::size_t const k = x.size() / n;
+    bool integer = false;
+    std::size_t chunks = 0;
+    for (auto const& p : projections) {
+      integer = integer || p.weights->kernels_->integer;
+      chunks += chunks_of(*p.weights, n);
+    }
+    if (integer)
+      pool_run(n, k, [&](std::size_t t, unsigned) {
+        simd::dispatch<kernel::quantizers>(target_, [&](auto kernels) {
+          kernels.quantize(x.data() + t * k, k, work.quants.data() + t * k, work.scales.data() + t * (k / 32),
+                           work.sums.data() + t * (k / 32));
+        });
+      });
+    pool_.run(chunks, [&](std::size_t chunk, unsigned thread) {
+      auto const* p = projections.data();
+      for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n)) chunk -= own, ++p;
+      matrix const& w = *p->weights;
+      std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
+      kernel::product const product{
+          w.data_, w.row_bytes_, w.rows_, {x.data(), work.quants.data(), work.scales.data(), work.sums.data(), n, k}, p->y.data()};
+      w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
+      if (!p->bias.empty())
+        for (std::size_t t = 0; t < n; ++t)
+          for (std::size_t r = first; r < last; ++r) p->y[t * w.rows_ + r] += p->bias[r];
+    });
+  }
+
+  /// y = x / √(mean(x²) + ε) · weight for each of the vectors x[n, d]; y may be x.
+  void rms_norm(workspace&, std::span<float const> x, std::span<float const> weight, float epsilon,
+                std::span<float> y) const noexcept {
+    std::size_t const d = weight.size();
+    pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
+      simd::dispatch<kernel::norms>(target_, [&](auto kernels) { kernels.rms_norm(x.data() + t * d, weight.data(), epsilon, y.data() + t * d, d); });
+    });
+  }
+  /// y = (x − mean) / √(variance + ε) · weight + bias for each of the vectors x[n, d]; y may be x.
+  void layer_norm(workspace&, std::span<float const> x, std::span<float const> weight, std::span<float const> bias,
+                  float epsilon, std::span<float> y) const noexcept {
+    std::size_t const d = weight.size();
+    pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
+      simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
+        kernels.layer_norm(x.data() + t * d, weight.data(), bias.data(), epsilon, y.data() + t * d, d);
+      });
+    });
+  }
+
+  /// Rotates y[n, heads, head_dim] in place by cosines and signed sines [n, rope_dims].
+  void rope(workspace&, rope_style style, std::span<float> y, std::size_t n, std::size_t head_dim,
+            std::span<float const> cosines, std::span<float const> sines) const noexcept {
+    std::size_t const width = y.size() / n, dims = cosines.size() / n;
+    pool_run(n, width, [&](std::size_t t, unsigned) {
+      simd::dispatch<kernel::ropes>(target_, [&](auto kernels) {
+        kernels.rotate(style, y.data() + t * width, width / head_dim, head_dim, dims, cosines.data() + t * dims,
+                       sines.data() + t * dims);
+      });
+    });
+  }
+
+  /// Stores keys and values [n, kv_heads, head_dim] of a layer at positions `position`, ….
+  void store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position, std::span<float const> keys,
+                std::span<float const> values) const noexcept {
+    std::size_t const dim = cache.head_dim, width = cache.kv_heads * dim;
+    for (std::size_t i = 0; i < keys.size(); i += dim) { // one head of one token
+      std::size_t const at = (position + i / width) * dim, head = i % width / dim;
+      std::size_t const to_key = cache.keys_offset(layer, head) + at, to_value = cache.values_offset(layer, head) + at;
+      if (cache.type == kv_type::f32) {
+        std::copy_n(keys.data() + i, dim, cache.floats.data() + to_key);
+        std::copy_n(values.data() + i, dim, cache.floats.data() + to_value);
+      } else {
+        simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
+          kernels.to_f16(keys.data() + i, cache.halves.data() + to_key, dim);
+          kernels.to_f16(values.data() + i, cache.halves.data() + to_value, dim);
+        });
+      }
+    }
+  }
+
+  /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
+  void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept {
+    if (cache.type == kv_type::f32) attend(work, cache, cache.floats.data(), task);
+    else attend(work, cache, cache.halves.data(), task);
+  }
+
+  /// y = f(y) · x.
+  void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const noexcept {
+    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.gate(kind, y.data() + i, x.data() + i, n); });
+    });
+  }
+  /// y = f(y).
+  void activate(workspace&, activation kind, std::span<float> y) const noexcept {
+    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.activate(kind, y.data() + i, n); });
+    });
+  }
+  /// y += x.
+  void add(workspace&, std::span<float> y, std::span<float const> x) const noexcept {
+    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.add(y.data() + i, x.data() + i, n); });
+    });
+  }
+
+ private:
+  static constexpr std::size_t worth_sharing = 1 << 14; // elements below which a loop stays on its thread
+
+  template <BlockFormat F> matrix_kernels const* kernels_of() const noexcept {
+    matrix_kernels const* found = nullptr;
+    simd::dispatch<target_constant>(target_, [&](auto t) { found = &table<F, t.value>; });
+    return found;
+  }
+  template <simd::target T> struct target_constant {
+    static constexpr simd::target value = T;
+  };
+  template <BlockFormat F, simd::target T>
+  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length, F::block_bytes,
+                                        integer_format<F>};
+
+  // f(item, thread) for n items of `size` elements each
+  template <class F> void pool_run(std::size_t n, std::size_t size, F const& f) const noexcept {
+    if (n * size >= worth_sharing) pool_.run(n, f);
+    else
+      for (std::size_t i = 0; i < n; ++i) f(i, 0u);
+  }
+  // f(first, count) over n elements
+  template <class F> void in_parts(std::size_t n, F const& f) const noexcept {
+    if (n < worth_sharing) return f(0, n);
+    pool_.run((n + worth_sharing - 1) / worth_sharing,
+              [&](std::size_t i, unsigned) { f(i * worth_sharing, std::min(worth_sharing, n - i * worth_sharing)); });
+  }
+
+  // rows of a matrix that one thread takes at a time: about 64 KiB of weights, in whole panels where there are many columns
+  std::size_t chunk_rows(matrix const& w, std::size_t n) const noexcept {
+    std::size_t const rows = std::max<std::size_t>(1, (1 << 16) / std::max<std::size_t>(1, w.row_bytes_));
+    std::size_t const share = (w.rows_ + pool_.size() - 1) / pool_.size();
+    std::size_t const unit = n < kernel::many_columns ? 4 : kernel::panel_rows;
+    return (std::min(rows, share) + unit - 1) / unit * unit;
+  }
+  std::size_t chunks_of(matrix const& w, std::size_t n) const noexcept {
+    return (w.rows_ + chunk_rows(w, n) - 1) / chunk_rows(w, n);
+  }
+
+  static std::size_t scratch_bytes(workspace_limits const& limits) noexcept {
+    std::size_t const products = kernel::scratch_bytes(limits.columns);
+    std::size_t const scores = (limits.context + limits.head_dim) * sizeof(float);
+    return (std::max(products, scores) + 63) / 64 * 64;
+  }
+
+  template <class Element>
+  void attend(workspace& work, kv_cache const& cache, Element const* elements, attention_task const& task) const noexcept {
+    std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
+    std::size_t const before = task.length - task.n;
+    auto const one = [&](std::size_t i, unsigned thread) {
+      std::size_t const t = i / cache.kv_heads, head = i % cache.kv_heads;
+      std::size_t const at = (t * task.heads + head * group) * dim;
+      kernel::attention_group<Element> const g{task.queries.data() + at,
+                                               elements + cache.keys_offset(task.layer, head),
+                                               elements + cache.values_offset(task.layer, head),
+                                               group, dim, before + t + 1, task.scale,
+                                               reinterpret_cast<float*>(work.scratch.data() + thread * work.scratch_bytes),
+                                               task.output.data() + at};
+      simd::dispatch<kernel::attentions>(target_, [&](auto kernels) { kernels.attend(g); });
+    };
+    pool_run(task.n * cache.kv_heads, group * dim * task.length, one);
+  }
+
+  pool pool_;
+  simd::target target_;
+};
+
+/// The CPU backend for the library's own block formats.
+using cpu = basic_cpu<builtin_formats>;
+
+} // namespace loquat

@@ -1,0 +1,261 @@
+#pragma once
+/// \file
+/// The `reference` backend: every operation as an obvious loop. It defines the library's numerics (which operations
+/// round, and in which order sums are taken), is the oracle of every kernel test, and works in constant expressions.
+///
+/// A float sum runs over sixteen lanes, element i in lane i mod 16, with fused multiply-adds; the lanes are then added
+/// pairwise, i with i + 8, + 4, + 2, + 1.
+
+#include <loquat/backend/backend.hpp>
+#include <loquat/core/math.hpp>
+#include <loquat/quant/formats.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <vector>
+
+namespace loquat {
+
+namespace detail {
+
+/// Sixteen lanes of a float sum.
+struct lane_sums {
+  std::array<float, 16> lanes{};
+
+  constexpr void add_product(std::size_t i, float a, float b) { lanes[i % 16] = math::fma(a, b, lanes[i % 16]); }
+  constexpr void add(std::size_t i, float a) { lanes[i % 16] += a; }
+  constexpr float total() const {
+    auto sums = lanes;
+    for (std::size_t width = 8; width > 0; width /= 2)
+      for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+    return sums[0];
+  }
+};
+
+constexpr float dot(float const* a, float const* b, std::size_t n) {
+  lane_sums sums;
+  for (std::size_t i = 0; i < n; ++i) sums.add_product(i, a[i], b[i]);
+  return sums.total();
+}
+
+constexpr float apply(activation kind, float x) {
+  float const exponent = kind == activation::silu ? 0 - x : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
+  return x / (1.0f + math::exp(exponent));
+}
+
+/// 32 activations rounded to 8 bits with a scale.
+struct rounded_block {
+  std::array<std::int32_t, 32> quants{};
+  float scale = 0;
+
+  constexpr explicit rounded_block(float const* x) {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, x[i] < 0 ? -x[i] : x[i]);
+    if (largest < 1e-30f) return;
+    scale = largest / 127.0f;
+    float const inverse = 127.0f / largest, magic = math::exp_constants::magic;
+    for (std::size_t i = 0; i < 32; ++i)
+      quants[i] = std::bit_cast<std::int32_t>(math::fma(x[i], inverse, magic)) - std::bit_cast<std::int32_t>(magic);
+  }
+};
+
+} // namespace detail
+
+/// See the specialisation for a list of formats.
+template <class Formats> class basic_reference;
+
+/// A backend of plain loops for weights of the given block formats.
+template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
+ public:
+  /// A weight matrix where it lies in the file.
+  class matrix {
+   public:
+    constexpr std::size_t rows() const noexcept { return rows_; }       ///< outputs
+    constexpr std::size_t columns() const noexcept { return columns_; } ///< inputs
+
+   private:
+    friend basic_reference;
+    std::byte const* data_ = nullptr;
+    std::size_t rows_ = 0, columns_ = 0, row_bytes_ = 0;
+    tensor_type type_{};
+  };
+
+  /// Nothing: this backend allocates what it needs.
+  struct workspace {};
+
+  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without a
+  /// format here, `errc::mismatch` a tensor of another rank.
+  constexpr result<matrix> make_matrix(tensor_view const& tensor) const {
+    if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
+      return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
+    matrix m;
+    m.data_ = tensor.data.data();
+    m.rows_ = static_cast<std::size_t>(tensor.rows());
+    m.columns_ = static_cast<std::size_t>(tensor.columns());
+    m.type_ = tensor.type;
+    bool known = false;
+    with(m, [&]<BlockFormat F>(F) { known = true, m.row_bytes_ = row_bytes<F>(m.columns_); });
+    if (!known)
+      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    return m;
+  }
+
+  constexpr void reserve(workspace_limits const&, arena_size&) const {}                           ///< nothing
+  constexpr workspace make_workspace(workspace_limits const&, arena&) const { return {}; }        ///< nothing
+
+  /// y[n, columns]: the matrix rows of the ids, which must be below its number of rows.
+  constexpr void embed(workspace&, matrix const& m, std::span<token const> ids, std::span<float> y) const {
+    for (std::size_t t = 0; t < ids.size(); ++t)
+      with(m, [&]<BlockFormat F>(F) {
+        unpack_row<F>(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_, m.columns_);
+      });
+  }
+
+  /// All products of the same activations x[n, columns].
+  constexpr void matmul(workspace&, std::span<float const> x, std::size_t n,
+                        std::span<projection<matrix> const> projections) const {
+    for (auto const& p : projections)
+      with(*p.weights, [&]<BlockFormat F>(F) {
+        matrix const& w = *p.weights;
+        for (std::size_t t = 0; t < n; ++t)
+          for (std::size_t r = 0; r < w.rows_; ++r) {
+            float const y = row_product<F>(w.data_ + r * w.row_bytes_, x.data() + t * w.columns_, w.columns_);
+            p.y[t * w.rows_ + r] = p.bias.empty() ? y : y + p.bias[r];
+          }
+      });
+  }
+
+  /// y = x / √(mean(x²) + ε) · weight for each of the vectors x[n, d]; y may be x.
+  constexpr void rms_norm(workspace&, std::span<float const> x, std::span<float const> weight, float epsilon,
+                          std::span<float> y) const {
+    std::size_t const d = weight.size();
+    for (std::size_t at = 0; at < x.size(); at += d) {
+      float const squares = detail::dot(x.data() + at, x.data() + at, d);
+      float const scale = 1.0f / math::sqrt(squares / static_cast<float>(d) + epsilon);
+      for (std::size_t i = 0; i < d; ++i) y[at + i] = x[at + i] * scale * weight[i];
+    }
+  }
+  /// y = (x − mean) / √(variance + ε) · weight + bias for each of the vectors x[n, d]; y may be x.
+  constexpr void layer_norm(workspace&, std::span<float const> x, std::span<float const> weight,
+                            std::span<float const> bias, float epsilon, std::span<float> y) const {
+    std::size_t const d = weight.size();
+    auto const count = static_cast<float>(d);
+    for (std::size_t at = 0; at < x.size(); at += d) {
+      detail::lane_sums sum, squares;
+      for (std::size_t i = 0; i < d; ++i) sum.add(i, x[at + i]);
+      float const mean = sum.total() / count;
+      for (std::size_t i = 0; i < d; ++i) squares.add_product(i, x[at + i] - mean, x[at + i] - mean);
+      float const scale = 1.0f / math::sqrt(squares.total() / count + epsilon);
+      for (std::size_t i = 0; i < d; ++i) y[at + i] = math::fma((x[at + i] - mean) * scale, weight[i], bias[i]);
+    }
+  }
+
+  /// Rotates y[n, heads, head_dim] in place by cosines and signed sines [n, rope_dims].
+  constexpr void rope(workspace&, rope_style style, std::span<float> y, std::size_t n, std::size_t head_dim,
+                      std::span<float const> cosines, std::span<float const> sines) const {
+    std::size_t const width = y.size() / n, dims = cosines.size() / n, half = dims / 2;
+    for (std::size_t at = 0; at < y.size(); at += head_dim) { // one head of one token
+      float const *c = cosines.data() + at / width * dims, *s = sines.data() + at / width * dims;
+      for (std::size_t i = 0; i < half; ++i) {
+        std::size_t const first = style == rope_style::adjacent ? 2 * i : i;
+        std::size_t const second = style == rope_style::adjacent ? 2 * i + 1 : i + half;
+        float const a = y[at + first], b = y[at + second];
+        y[at + first] = math::fma(a, c[first], b * s[first]);
+        y[at + second] = math::fma(b, c[second], a * s[second]);
+      }
+    }
+  }
+
+  /// Stores keys and values [n, kv_heads, head_dim] of a layer at positions `position`, ….
+  constexpr void store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position,
+                          std::span<float const> keys, std::span<float const> values) const {
+    std::size_t const dim = cache.head_dim, width = cache.kv_heads * dim;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      std::size_t const head = i % width / dim, at = (position + i / width) * dim + i % dim;
+      std::size_t const to_key = cache.keys_offset(layer, head) + at, to_value = cache.values_offset(layer, head) + at;
+      if (cache.type == kv_type::f32) {
+        cache.floats[to_key] = keys[i];
+        cache.floats[to_value] = values[i];
+      } else {
+        cache.halves[to_key] = half_from_float(keys[i]);
+        cache.halves[to_value] = half_from_float(values[i]);
+      }
+    }
+  }
+
+  /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
+  constexpr void attention(workspace&, kv_cache const& cache, attention_task const& task) const {
+    std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
+    auto const element = [&cache](std::size_t i) {
+      return cache.type == kv_type::f32 ? cache.floats[i] : float_from_half(cache.halves[i]);
+    };
+    for (std::size_t i = 0; i < task.n * task.heads; ++i) {
+      std::size_t const head = i % task.heads / group, length = task.length - task.n + i / task.heads + 1;
+      std::size_t const keys = cache.keys_offset(task.layer, head), values = cache.values_offset(task.layer, head);
+      std::vector<float> scores(length);
+      for (std::size_t p = 0; p < length; ++p) {
+        detail::lane_sums sum;
+        for (std::size_t d = 0; d < dim; ++d)
+          sum.add_product(d, task.queries[i * dim + d] * task.scale, element(keys + p * dim + d));
+        scores[p] = sum.total();
+      }
+      float const largest = *std::max_element(scores.begin(), scores.end());
+      detail::lane_sums sum;
+      for (std::size_t p = 0; p < length; ++p) sum.add(p, scores[p] = math::exp(scores[p] - largest));
+      float const inverse_sum = 1.0f / sum.total();
+      for (std::size_t d = 0; d < dim; ++d) {
+        float mixed = 0;
+        for (std::size_t p = 0; p < length; ++p) mixed = math::fma(scores[p], element(values + p * dim + d), mixed);
+        task.output[i * dim + d] = mixed * inverse_sum;
+      }
+    }
+  }
+
+  /// y = f(y) · x.
+  constexpr void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = detail::apply(kind, y[i]) * x[i];
+  }
+  /// y = f(y).
+  constexpr void activate(workspace&, activation kind, std::span<float> y) const {
+    for (float& v : y) v = detail::apply(kind, v);
+  }
+  /// y += x.
+  constexpr void add(workspace&, std::span<float> y, std::span<float const> x) const {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += x[i];
+  }
+
+ private:
+  // calls f with the format of a matrix
+  template <class F> static constexpr void with(matrix const& m, F f) {
+    ((m.type_ == Formats::type ? f(Formats{}) : void()), ...);
+  }
+
+  template <BlockFormat F> static constexpr float row_product(std::byte const* row, float const* x, std::size_t k) {
+    if constexpr (integer_format<F>) {
+      float sum = 0;
+      for (std::size_t i = 0; i < k; i += 32, row += F::block_bytes) {
+        detail::rounded_block const rounded(x + i);
+        std::array<std::byte, F::block_bytes> unit{}; // the block with a scale of 1: its weights are integers
+        std::copy_n(row, F::block_bytes, unit.begin());
+        detail::store_u16(unit.data(), half_from_float(1.0f));
+        std::array<float, 32> weights{};
+        F::unpack(unit.data(), weights.data());
+        std::int32_t dot = 0;
+        for (std::size_t j = 0; j < 32; ++j) dot += static_cast<std::int32_t>(weights[j]) * rounded.quants[j];
+        float const scale = float_from_half(detail::load_u16(row));
+        sum = math::fma(static_cast<float>(dot), scale * rounded.scale, sum);
+      }
+      return sum;
+    } else {
+      std::vector<float> weights(k);
+      unpack_row<F>(row, weights.data(), k);
+      return detail::dot(weights.data(), x, k);
+    }
+  }
+};
+
+/// The reference backend for the library's own block formats.
+using reference = basic_reference<builtin_formats>;
+
+} // namespace loquat

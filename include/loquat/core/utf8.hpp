@@ -1,0 +1,108 @@
+#pragma once
+/// \file
+/// UTF-8 (RFC 3629, Unicode 16 table 3-7): one code point at a time, strictly: no overlong forms, no surrogates, nothing
+/// above U+10FFFF. Text is never assumed to be valid; a byte that begins no valid sequence is reported as one bad byte.
+
+#include <cstddef>
+#include <string_view>
+
+namespace loquat::utf8 {
+
+inline constexpr char32_t replacement = 0xFFFD;       ///< stands for a byte that is no UTF-8
+inline constexpr std::string_view replacement_bytes = "\xEF\xBF\xBD"; ///< U+FFFD as UTF-8
+
+/// The first character of a text.
+struct character {
+  char32_t code_point = replacement; ///< U+FFFD if `!valid`
+  unsigned length = 0;               ///< bytes: 1 … 4; 1 if `!valid`; 0 at the end of the text
+  bool valid = false;
+
+  friend constexpr bool operator==(character const&, character const&) = default;
+};
+
+namespace detail {
+
+/// What a lead byte promises: the bytes of the sequence (0 for a byte that is no lead) and the range of the second byte,
+/// which is what excludes overlong forms, surrogates and code points above U+10FFFF.
+struct lead {
+  unsigned length, second_min, second_max;
+};
+
+constexpr lead read_lead(unsigned char byte) noexcept {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte < 0xC2) return {0, 0, 0};
+  if (byte < 0xE0) return {2, 0x80, 0xBF};
+  if (byte < 0xF0) return {3, byte == 0xE0 ? 0xA0u : 0x80u, byte == 0xED ? 0x9Fu : 0xBFu};
+  if (byte < 0xF5) return {4, byte == 0xF0 ? 0x90u : 0x80u, byte == 0xF4 ? 0x8Fu : 0xBFu};
+  return {0, 0, 0};
+}
+
+} // namespace detail
+
+/// Reads the first character of `text`.
+constexpr character decode(std::string_view text) noexcept {
+  if (text.empty()) return {};
+  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  auto const [length, second_min, second_max] = detail::read_lead(byte(0));
+  if (length == 1) return {byte(0), 1, true};
+  character const bad{replacement, 1, false};
+  if (length == 0 || text.size() < length || byte(1) < second_min || byte(1) > second_max) return bad;
+  char32_t code_point = ((byte(0) & (0x7Fu >> length)) << 6) | (byte(1) & 0x3Fu);
+  for (unsigned i = 2; i < length; ++i) {
+    if ((byte(i) & 0xC0u) != 0x80u) return bad;
+    code_point = (code_point << 6) | (byte(i) & 0x3Fu);
+  }
+  return {code_point, length, true};
+}
+
+/// A code point as bytes.
+struct encoded {
+  char bytes[4]{};
+  unsigned length = 0; ///< 1 … 4
+
+  constexpr std::string_view view() const noexcept { return {bytes, length}; } ///< the bytes in use
+};
+
+/// Writes a code point; one that UTF-8 cannot express (a surrogate, above U+10FFFF) becomes U+FFFD.
+constexpr encoded encode(char32_t c) noexcept {
+  auto const continuation = [c](unsigned shift) { return static_cast<char>(0x80u | ((c >> shift) & 0x3Fu)); };
+  if (c < 0x80) return {{static_cast<char>(c)}, 1};
+  if (c < 0x800) return {{static_cast<char>(0xC0u | (c >> 6)), continuation(0)}, 2};
+  if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) return encode(replacement);
+  if (c < 0x10000) return {{static_cast<char>(0xE0u | (c >> 12)), continuation(6), continuation(0)}, 3};
+  return {{static_cast<char>(0xF0u | (c >> 18)), continuation(12), continuation(6), continuation(0)}, 4};
+}
+
+/// Length in bytes of the longest prefix that is valid UTF-8; `text.size()` if all of it is.
+constexpr std::size_t valid_prefix(std::string_view text) noexcept {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    auto const c = decode(text.substr(at));
+    if (!c.valid) break;
+    at += c.length;
+  }
+  return at;
+}
+
+/// True if all of `text` is valid UTF-8.
+constexpr bool is_valid(std::string_view text) noexcept { return valid_prefix(text) == text.size(); }
+
+/// Length in bytes of `text` without a character at its end that has begun but lacks bytes. Bytes that no further byte
+/// could make valid count as complete: they need not be waited for.
+constexpr std::size_t complete_prefix(std::string_view text) noexcept {
+  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+    std::size_t const start = text.size() - back;
+    auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[start + i]); };
+    if ((byte(0) & 0xC0u) == 0x80u) continue; // inside a character: look further back for its lead
+    auto const [length, second_min, second_max] = detail::read_lead(byte(0));
+    bool const waits = back < length && (back < 2 || (byte(1) >= second_min && byte(1) <= second_max));
+    return waits ? start : text.size();
+  }
+  return text.size();
+}
+
+} // namespace loquat::utf8

@@ -1,0 +1,31 @@
+// eˣ on sixteen lanes: the formula of math::exp(float), operation by operation.
+namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
+
+LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
+  using k = math::exp_constants;
+  f32x16 const lowest = broadcast(k::lowest), highest = broadcast(k::highest), magic = broadcast(k::magic);
+  f32x16 bounded = select_less(x, lowest, lowest, x);
+  bounded = select_less(highest, bounded, highest, bounded);
+  f32x16 const shifted = fma(bounded, broadcast(k::log2_e), magic);
+  f32x16 const n = sub(shifted, magic);
+  f32x16 r = fma(n, broadcast(-k::ln2_high), bounded);
+  r = fma(n, broadcast(-k::ln2_low), r);
+  f32x16 p = fma(broadcast(k::c7), r, broadcast(k::c6));
+  p = fma(p, r, broadcast(k::c5));
+  p = fma(p, r, broadcast(k::c4));
+  p = fma(p, r, broadcast(k::c3));
+  p = fma(p, r, broadcast(k::c2));
+  f32x16 const y = scale_by_power(add(fma(mul(r, r), p, r), broadcast(1.0f)), shifted);
+  return select_less(x, lowest, broadcast(0.0f), select_less(highest, x, broadcast(__builtin_inff()), y));
+}
+
+// x / (1 + e⁻ˣ)
+LOQUAT_INLINE f32x16 silu(f32x16 x) noexcept { return div(x, add(broadcast(1.0f), exp(sub(broadcast(0.0f), x)))); }
+
+// x / (1 + exp(−2u)), u = √(2/π) · x · (1 + 0.044715 x²): the tanh form of GELU
+LOQUAT_INLINE f32x16 gelu(f32x16 x) noexcept {
+  f32x16 const cubic = fma(mul(x, x), broadcast(0.044715f), broadcast(1.0f));
+  return div(x, add(broadcast(1.0f), exp(mul(mul(x, broadcast(-1.59576912f)), cubic))));
+}
+
+} // namespace loquat::simd

@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// The variants of operations that models choose from, as plain enumerations.
+
+namespace loquat {
+
+/// The non-linear function of a feed-forward layer.
+enum class activation : unsigned char {
+  silu, ///< x · sigmoid(x)
+  gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
+};
+
+/// Which elements of a head a rotary embedding turns together.
+enum class rope_style : unsigned char {
+  adjacent, ///< (0, 1), (2, 3), …: llama
+  halves,   ///< (0, d/2), (1, d/2 + 1), …: GPT-NeoX, qwen2
+};
+
+/// How a layer's input is normalised.
+enum class normalisation : unsigned char {
+  rms,   ///< x / √(mean(x²) + ε) · w (B. Zhang, R. Sennrich, 2019)
+  layer, ///< (x − mean) / √(variance + ε) · w + b (J. L. Ba et al., 2016)
+};
+
+} // namespace loquat

@@ -1,0 +1,47 @@
+/// \file
+/// Q8_0: 32 weights as a binary16 scale d and 32 signed bytes q; weight = d · q. 8.5 bits per weight.
+/// Part one is the format, part two its load for the kernels.
+#ifndef LOQUAT_QUANT_Q8_0_HPP
+#define LOQUAT_QUANT_Q8_0_HPP
+
+#include <loquat/core/float16.hpp>
+#include <loquat/quant/block.hpp>
+
+#include <algorithm>
+
+namespace loquat {
+
+/// 8-bit weights, one scale per 32.
+struct q8_0 {
+  static constexpr tensor_type type = tensor_type::q8_0;
+  static constexpr std::string_view name = "Q8_0";
+  static constexpr std::size_t block_length = 32, block_bytes = 34;
+  static constexpr bool signed_quants = true; ///< integer kernel: bytes are signed …
+  static constexpr int offset = 0;            ///< … and nothing is subtracted
+
+  static constexpr void unpack(std::byte const* block, float* weights) noexcept {
+    float const d = float_from_half(detail::load_u16(block));
+    for (std::size_t i = 0; i < 32; ++i)
+      weights[i] = d * static_cast<float>(static_cast<std::int8_t>(std::to_integer<std::uint8_t>(block[2 + i])));
+  }
+  /// The largest magnitude becomes ±127; ties round away from zero.
+  static constexpr void pack(float const* weights, std::byte* block) noexcept {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, weights[i] < 0 ? -weights[i] : weights[i]);
+    float const d = largest / 127, inverse = d > 0 ? 1 / d : 0;
+    detail::store_u16(block, half_from_float(d));
+    for (std::size_t i = 0; i < 32; ++i) {
+      float const q = weights[i] * inverse;
+      block[2 + i] = static_cast<std::byte>(detail::truncate(static_cast<double>(q) + (q < 0 ? -0.5 : 0.5), -128, 127) & 0xff);
+    }
+  }
+};
+
+} // namespace loquat
+
+#endif
+#ifdef LOQUAT_TARGET_NS
+namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
+LOQUAT_INLINE i8x32 load_quants(q8_0, std::byte const* block) noexcept { return load_bytes(block + 2); }
+} // namespace loquat::simd
+#endif

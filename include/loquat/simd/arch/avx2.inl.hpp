@@ -1,0 +1,142 @@
+// The kernel vocabulary for AVX2 + FMA + F16C. `scalar.inl.hpp` defines what each operation means.
+#include <loquat/simd/arch/bytes256.inl.hpp>
+
+namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
+
+inline constexpr target this_target = target::avx2;
+
+struct f32x16 {
+  __m256 lo, hi;
+};
+
+LOQUAT_INLINE __m256i first_lanes(std::size_t n) noexcept { // mask of the first n of 8 lanes, n may exceed 8
+  __m256i const count = _mm256_set1_epi32(static_cast<int>(n));
+  return _mm256_cmpgt_epi32(count, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+LOQUAT_INLINE std::size_t beyond_8(std::size_t n) noexcept { return n > 8 ? n - 8 : 0; }
+
+LOQUAT_INLINE f32x16 broadcast(float x) noexcept { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+LOQUAT_INLINE f32x16 load(float const* p) noexcept { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+LOQUAT_INLINE f32x16 load(float const* p, std::size_t n) noexcept {
+  return {_mm256_maskload_ps(p, first_lanes(n)), _mm256_maskload_ps(p + 8, first_lanes(beyond_8(n)))};
+}
+LOQUAT_INLINE void store(float* p, f32x16 a) noexcept {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+LOQUAT_INLINE void store(float* p, f32x16 a, std::size_t n) noexcept {
+  _mm256_maskstore_ps(p, first_lanes(n), a.lo);
+  _mm256_maskstore_ps(p + 8, first_lanes(beyond_8(n)), a.hi);
+}
+LOQUAT_INLINE f32x16 add(f32x16 a, f32x16 b) noexcept { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
+LOQUAT_INLINE f32x16 sub(f32x16 a, f32x16 b) noexcept { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
+LOQUAT_INLINE f32x16 mul(f32x16 a, f32x16 b) noexcept { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+LOQUAT_INLINE f32x16 div(f32x16 a, f32x16 b) noexcept { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
+LOQUAT_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) noexcept {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+LOQUAT_INLINE f32x16 max(f32x16 a, f32x16 b) noexcept { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+LOQUAT_INLINE f32x16 abs(f32x16 a) noexcept {
+  __m256 const sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
+}
+LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept {
+  return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+          _mm256_blendv_ps(no.hi, yes.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
+}
+LOQUAT_INLINE __m256 power_of_two(__m256i e) noexcept {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23));
+}
+LOQUAT_INLINE __m256 scale_by_power(__m256 y, __m256 n_plus_magic) noexcept {
+  __m256i const n = _mm256_sub_epi32(_mm256_castps_si256(n_plus_magic), _mm256_set1_epi32(0x4b400000));
+  __m256i const half = _mm256_srai_epi32(n, 1);
+  return _mm256_mul_ps(_mm256_mul_ps(y, power_of_two(half)), power_of_two(_mm256_sub_epi32(n, half)));
+}
+LOQUAT_INLINE f32x16 scale_by_power(f32x16 y, f32x16 n_plus_magic) noexcept {
+  return {scale_by_power(y.lo, n_plus_magic.lo), scale_by_power(y.hi, n_plus_magic.hi)};
+}
+LOQUAT_INLINE f32x16 swap_pairs(f32x16 a) noexcept {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+LOQUAT_INLINE float sum(f32x16 a) noexcept { return sum_of_8(_mm256_add_ps(a.lo, a.hi)); }
+LOQUAT_INLINE float max(f32x16 a) noexcept { return max_of_8(_mm256_max_ps(a.lo, a.hi)); }
+LOQUAT_INLINE f32x4 sums(f32x16 a, f32x16 b, f32x16 c, f32x16 d) noexcept {
+  return sums_of_8(_mm256_add_ps(a.lo, a.hi), _mm256_add_ps(b.lo, b.hi), _mm256_add_ps(c.lo, c.hi), _mm256_add_ps(d.lo, d.hi));
+}
+
+LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept {
+  auto const* halves = reinterpret_cast<__m128i const*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+}
+LOQUAT_INLINE __m256 widen_bf16(std::uint16_t const* p) noexcept {
+  __m128i const bits = _mm_loadu_si128(reinterpret_cast<__m128i const*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept { return {widen_bf16(p), widen_bf16(p + 8)}; }
+LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p, std::size_t n) noexcept {
+  std::uint16_t padded[16]{};
+  std::memcpy(padded, p, n * sizeof *p);
+  return load_f16(padded);
+}
+LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
+  std::uint16_t padded[16]{};
+  std::memcpy(padded, p, n * sizeof *p);
+  return load_bf16(padded);
+}
+LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
+  auto* halves = reinterpret_cast<__m128i*>(p);
+  _mm_storeu_si128(halves, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
+  std::uint16_t padded[16];
+  store_f16(padded, a);
+  std::memcpy(p, padded, n * sizeof *p);
+}
+LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept { // the low byte of each lane
+  __m256i const low_bytes = _mm256_set1_epi32(0xff);
+  __m256i const lo = _mm256_and_si256(_mm256_castps_si256(a_plus_magic.lo), low_bytes);
+  __m256i const hi = _mm256_and_si256(_mm256_castps_si256(a_plus_magic.hi), low_bytes);
+  __m256i const words = _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0xd8);
+  __m128i const bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+
+inline constexpr int signed_bias = 0;
+LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
+// maddubs multiplies unsigned by signed bytes: for signed weights the sign moves to the activation
+template <bool Signed> LOQUAT_INLINE __m256i products(__m256i w, __m256i x) noexcept {
+  __m256i const pairs = Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+template <bool Signed> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept { return {products<Signed>(w.v, x.v)}; }
+
+inline constexpr std::size_t row_lanes = 8;
+inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
+inline constexpr std::size_t float_rows = 2, float_columns = 3;
+struct row_sums {
+  __m256i v;
+};
+struct row_floats {
+  __m256 v;
+};
+struct row_bytes {
+  __m256i v;
+};
+LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return {_mm256_set1_epi32(x)}; }
+LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept {
+  return {_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p))};
+}
+template <bool Signed> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes w, std::int8_t const* x) noexcept {
+  std::int32_t four;
+  std::memcpy(&four, x, 4);
+  return {_mm256_add_epi32(acc.v, products<Signed>(w.v, _mm256_set1_epi32(four)))};
+}
+LOQUAT_INLINE row_floats zero_rows() noexcept { return {_mm256_setzero_ps()}; }
+LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }
+LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { _mm256_storeu_ps(p, a.v); }
+LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats row_scale, float scale) noexcept {
+  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums.v), _mm256_mul_ps(row_scale.v, _mm256_set1_ps(scale)), acc.v)};
+}
+
+} // namespace loquat::simd

@@ -1,0 +1,106 @@
+// The kernel vocabulary for AVX-512 F, BW, DQ, VL, VNNI. `scalar.inl.hpp` defines what each operation means.
+#include <loquat/simd/arch/bytes256.inl.hpp>
+
+namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
+
+inline constexpr target this_target = target::avx512;
+
+struct f32x16 {
+  __m512 v;
+};
+
+LOQUAT_INLINE __mmask16 first_lanes(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
+
+LOQUAT_INLINE f32x16 broadcast(float x) noexcept { return {_mm512_set1_ps(x)}; }
+LOQUAT_INLINE f32x16 load(float const* p) noexcept { return {_mm512_loadu_ps(p)}; }
+LOQUAT_INLINE f32x16 load(float const* p, std::size_t n) noexcept { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
+LOQUAT_INLINE void store(float* p, f32x16 a) noexcept { _mm512_storeu_ps(p, a.v); }
+LOQUAT_INLINE void store(float* p, f32x16 a, std::size_t n) noexcept { _mm512_mask_storeu_ps(p, first_lanes(n), a.v); }
+LOQUAT_INLINE f32x16 add(f32x16 a, f32x16 b) noexcept { return {_mm512_add_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x16 sub(f32x16 a, f32x16 b) noexcept { return {_mm512_sub_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x16 mul(f32x16 a, f32x16 b) noexcept { return {_mm512_mul_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x16 div(f32x16 a, f32x16 b) noexcept { return {_mm512_div_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) noexcept { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+LOQUAT_INLINE f32x16 max(f32x16 a, f32x16 b) noexcept { return {_mm512_max_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x16 abs(f32x16 a) noexcept { return {_mm512_abs_ps(a.v)}; }
+LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
+}
+LOQUAT_INLINE __m512 power_of_two(__m512i e) noexcept {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(e, _mm512_set1_epi32(127)), 23));
+}
+LOQUAT_INLINE f32x16 scale_by_power(f32x16 y, f32x16 n_plus_magic) noexcept {
+  __m512i const n = _mm512_sub_epi32(_mm512_castps_si512(n_plus_magic.v), _mm512_set1_epi32(0x4b400000));
+  __m512i const half = _mm512_srai_epi32(n, 1);
+  return {_mm512_mul_ps(_mm512_mul_ps(y.v, power_of_two(half)), power_of_two(_mm512_sub_epi32(n, half)))};
+}
+LOQUAT_INLINE f32x16 swap_pairs(f32x16 a) noexcept { return {_mm512_permute_ps(a.v, 0xb1)}; }
+LOQUAT_INLINE __m256 low_half(f32x16 a) noexcept { return _mm512_castps512_ps256(a.v); }
+LOQUAT_INLINE __m256 high_half(f32x16 a) noexcept { return _mm512_extractf32x8_ps(a.v, 1); }
+LOQUAT_INLINE __m256 folded(f32x16 a) noexcept { return _mm256_add_ps(low_half(a), high_half(a)); }
+LOQUAT_INLINE float sum(f32x16 a) noexcept { return sum_of_8(folded(a)); }
+LOQUAT_INLINE float max(f32x16 a) noexcept { return max_of_8(_mm256_max_ps(low_half(a), high_half(a))); }
+LOQUAT_INLINE f32x4 sums(f32x16 a, f32x16 b, f32x16 c, f32x16 d) noexcept {
+  return sums_of_8(folded(a), folded(b), folded(c), folded(d));
+}
+
+LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))}; }
+LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p, std::size_t n) noexcept {
+  return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p))};
+}
+LOQUAT_INLINE f32x16 widen_bf16(__m256i bits) noexcept {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept {
+  return widen_bf16(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)));
+}
+LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
+  return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
+LOQUAT_INLINE __m256i narrow_f16(f32x16 a) noexcept {
+  return _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow_f16(a));
+}
+LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
+  _mm256_mask_storeu_epi16(p, first_lanes(n), narrow_f16(a));
+}
+LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_castps_si512(a_plus_magic.v)));
+}
+
+// vpdpbusd multiplies unsigned by signed bytes: signed weights are stored with 128 added
+inline constexpr int signed_bias = 128;
+LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return {_mm256_xor_si256(w.v, _mm256_set1_epi8(-128))}; }
+template <bool> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept {
+  return {_mm256_dpbusd_epi32(_mm256_setzero_si256(), w.v, x.v)};
+}
+
+inline constexpr std::size_t row_lanes = 16;
+inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
+inline constexpr std::size_t float_rows = 4, float_columns = 4;
+struct row_sums {
+  __m512i v;
+};
+struct row_floats {
+  __m512 v;
+};
+struct row_bytes {
+  __m512i v;
+};
+LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return {_mm512_set1_epi32(x)}; }
+LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
+template <bool> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes w, std::int8_t const* x) noexcept {
+  std::int32_t four;
+  std::memcpy(&four, x, 4);
+  return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(four))};
+}
+LOQUAT_INLINE row_floats zero_rows() noexcept { return {_mm512_setzero_ps()}; }
+LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm512_loadu_ps(p)}; }
+LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { _mm512_storeu_ps(p, a.v); }
+LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats row_scale, float scale) noexcept {
+  return {_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums.v), _mm512_mul_ps(row_scale.v, _mm512_set1_ps(scale)), acc.v)};
+}
+
+} // namespace loquat::simd

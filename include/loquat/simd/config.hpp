@@ -1,0 +1,48 @@
+#pragma once
+/// \file
+/// Compiler seams of multi-target code: how a stretch of source is compiled for another instruction set than the rest
+/// of the translation unit, and a name for the flags the rest is compiled with.
+///
+/// Kernels are compiled inside regions (`foreach_target.hpp`), so no `-m` flag is needed. Where a program does mix
+/// translation units with different `-m` flags, code in the inline namespace `LOQUAT_SIMD_ABI` differs by name and the
+/// linker cannot replace a baseline copy with one that needs a newer CPU.
+
+#define LOQUAT_PRAGMA(x) _Pragma(#x)
+
+#if defined(__clang__)
+#  define LOQUAT_TARGET_BEGIN(isa) LOQUAT_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#  define LOQUAT_TARGET_END LOQUAT_PRAGMA(clang attribute pop)
+#  define LOQUAT_UNROLL LOQUAT_PRAGMA(unroll)
+#elif defined(__GNUC__)
+#  define LOQUAT_TARGET_BEGIN(isa) LOQUAT_PRAGMA(GCC push_options) LOQUAT_PRAGMA(GCC target(isa))
+#  define LOQUAT_TARGET_END LOQUAT_PRAGMA(GCC pop_options)
+#  define LOQUAT_UNROLL LOQUAT_PRAGMA(GCC unroll 16)
+#else
+#  define LOQUAT_TARGET_BEGIN(isa)
+#  define LOQUAT_TARGET_END
+#  define LOQUAT_UNROLL
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#  define LOQUAT_INLINE inline __attribute__((always_inline))
+#else
+#  define LOQUAT_INLINE inline
+#endif
+
+#if defined(__AVX512VNNI__)
+#  define LOQUAT_SIMD_ABI base_avx512vnni
+#elif defined(__AVX512F__)
+#  define LOQUAT_SIMD_ABI base_avx512
+#elif defined(__AVX2__)
+#  define LOQUAT_SIMD_ABI base_avx2
+#elif defined(__AVX__)
+#  define LOQUAT_SIMD_ABI base_avx
+#elif defined(__x86_64__)
+#  define LOQUAT_SIMD_ABI base_x86_64
+#else
+#  define LOQUAT_SIMD_ABI base_portable
+#endif
+
+#if defined(__x86_64__)
+#  include <immintrin.h>
+#endif

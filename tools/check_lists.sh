@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Fails when a source file is missing from the meson.build of its folder: it would neither be built nor run.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+missing=0
+for folder in tests examples bench tools; do
+  while read -r file; do
+    case $file in consumers/* | support/counts*) continue ;; esac # built by scripts
+    grep -qE "'${file%.cpp}(\.cpp)?'" "$folder/meson.build" && continue
+    echo "$folder/$file is not in $folder/meson.build"
+    missing=1
+  done < <(find "$folder" -name '*.cpp' -printf '%P\n' | sort)
+done
+exit $missing

@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+"""Tell little stories from the grammar in stories.txt.
+
+A story is a plot (a list of lines, some optional, some with alternatives) told about a cast: characters with names, pronouns and homes, and
+things with colours and uses. Expansion runs from left to right, so a character is introduced where it is first mentioned ("a shy girl named
+Lily") and named or replaced by a pronoun afterwards. The same seed always tells the same stories.
+"""
+import argparse
+import random
+import re
+from pathlib import Path
+
+PRONOUNS = {
+    "he": dict(he="he", him="him", his="his", was="was"),
+    "she": dict(he="she", him="her", his="her", was="was"),
+    "I": dict(he="I", him="me", his="my", was="was"),
+    "they": dict(he="they", him="them", his="their", was="were"),
+    "we": dict(he="we", him="us", his="our", was="were"),
+}
+# Cast types that draw from several tables of characters, with weights; every other type is a table of stories.txt.
+MIXED = {
+    "hero": {"kid": 50, "animal": 24, "worker": 16, "I": 10},
+    "young": {"kid": 60, "animal": 30, "I": 10},
+    "child": {"kid": 1},
+    "friend": {"kid": 1},
+    "any": {"kid": 40, "animal": 30, "worker": 15, "elder": 15},
+}
+
+
+def load(path):
+    """Reads stories.txt into tables, phrases and plots."""
+    tables, phrases, plots, section = {}, {}, [], None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        line = line.rstrip()
+        if not line or line.startswith("//"):
+            continue
+        if line[0] == "%":
+            name, _, columns = line[1:].partition(" ")
+            tables[name] = section = []
+            keys = [c.strip() for c in (columns or "who; adjective; noun; home").split(";")]
+        elif line[0] == "@":
+            name, colon, inline = line[1:].partition(":")
+            phrases[name] = section = [p.strip() for p in inline.split(",")] if colon else []
+            keys = None
+        elif line[0] == "#":
+            name, *cast = line[1:].split()
+            section = []
+            plots.append(dict(name=name, cast=dict(c.split("=") for c in cast), lines=section))
+            keys = "plot"
+        elif keys == "plot":
+            if line[0] == "|":
+                section[-1]["ways"].append(line[1:].strip())
+            else:
+                section.append(dict(optional=line[0] == "?", ways=[line.lstrip("? ").strip()]))
+        elif keys:
+            section.append(dict(zip(keys, (c.strip() for c in line.split(";")))))
+        else:
+            section.append(line)
+    return tables, phrases, plots
+
+
+class Grammar:
+    def __init__(self, seed=0, path=Path(__file__).with_name("stories.txt")):
+        self.random = random.Random(seed)
+        self.tables, self.phrases, self.plots = load(path)
+
+    def story(self, shortest=5, longest=12):
+        """Returns one story of `shortest` to `longest` sentences."""
+        plot = self.random.choice(self.plots)
+        while True:
+            text = self.tell(plot)
+            if shortest <= len(re.findall(r'[.!?]"?(?= [A-Z"]|$)', text)) <= longest:
+                return text
+
+    def tell(self, plot):
+        self.used, self.mentioned = {}, set()
+        self.cast = self.choose_cast(plot["cast"])
+        lines, patience = [], self.random.choice([0.1, 0.3, 0.5])
+        for line in plot["lines"] + [dict(optional=True, ways=["[|{the_end}]"])]:
+            if not line["optional"] or self.random.random() < patience:
+                lines.append(polish(self.expand(self.random.choice(line["ways"]))))
+        text = " ".join(line for line in lines if line)
+        return contract(text) if self.random.random() < 0.35 else text
+
+    # -- casting
+
+    def choose_cast(self, wanted):
+        hero = self.character(wanted.get("h", "hero"), None, set())
+        cast, nouns = {"h": hero}, {hero["noun"]}
+        other = {"he": "she", "she": "he"}.get(hero["who"])  # opposite pronouns are never ambiguous
+        for key, kind in wanted.items():
+            if key == "h":
+                continue
+            if kind in MIXED or "who" in self.tables[kind][0]:
+                cast[key] = self.character(kind, other, nouns)
+                nouns.add(cast[key]["noun"])
+            else:
+                cast[key] = self.thing(kind, nouns)
+                nouns.add(cast[key].get("name", key))
+        cast["w"] = PRONOUNS["we" if hero["who"] == "I" else "they"]
+        return cast
+
+    def thing(self, kind, taken):
+        row = self.random.choice([r for r in self.tables[kind] if r.get("name") not in taken])
+        row = {key: self.choices(value) for key, value in row.items()}
+        if "name" in row:
+            row["a"] = row.get("a") or "a " + (row["hue"] + " " if "hue" in row else "") + row["name"]
+            row["the"] = "the " + row["name"]
+        return row
+
+    def character(self, kind, who, taken):
+        pick = self.random
+        table = pick.choices(*zip(*MIXED[kind].items()))[0] if kind in MIXED else kind
+        if table == "I":
+            return dict(PRONOUNS["I"], who="I", noun="I", name="I", call="my friend", home="{house}")
+        rows = [r for r in self.tables[table] if who is None or who in r["who"].strip("[]").split("|")]
+        row = pick.choice(rows)
+        noun = self.choices(row["noun"])
+        while noun in taken and table != "kid":
+            row = pick.choice(rows)
+            noun = self.choices(row["noun"])
+        who = who or self.choices(row["who"])
+        adjective = self.choices(row["adjective"])
+        an = f"a {adjective} {noun}"
+        person = dict(PRONOUNS[who], who=who, noun=noun, an=an, a=an, home=row["home"])
+        if table == "grown":
+            person["name"] = person["first"] = "{h.his} " + noun
+        elif table == "kid" or (table in ("animal", "small", "slow") and pick.random() < 0.35):
+            name = pick.choice(self.phrases[("girl" if who == "she" else "boy") if table == "kid" else "petname"])
+            while name in taken:
+                name = pick.choice(self.phrases["petname"])
+            if pick.random() < 0.05:
+                name = self.invented_name()
+            taken.add(name)
+            person["a"] = an + pick.choice([" named ", " called "]) + name
+            person["name"] = person["call"] = name
+            person["first"] = pick.choice([person["a"], name]) if kind in ("hero", "young", "kid") else person["a"]
+            if kind == "friend" or (kind == "any" and table == "kid" and pick.random() < 0.6):
+                person["first"] = "{h.his} friend " + name
+        else:
+            person["name"] = "the " + noun
+            person["call"] = "my friend"
+            person["first"] = pick.choice([an, an, f"the {adjective} {noun}"]) if kind in ("hero", "young", "common") else an
+        return person
+
+    def invented_name(self):
+        """A name nobody has heard before: the model must learn to copy it, letter by letter."""
+        start, vowel, middle = "B D F G H K L M N P R S T V Z Tr Kr Gl".split(), "aeiou", "b d f g k l m n p r s t v z ll nd rk ss mb".split()
+        pick = self.random.choice
+        name = pick(start) + pick(vowel) + pick(middle) + pick(vowel)
+        return name + pick(["", "", pick(middle)[0] + pick(vowel), pick("nlrs")])
+
+    # -- expansion
+
+    def choices(self, text):
+        """Resolves [a|b] and leaves {references} alone."""
+        while "[" in text:
+            text = re.sub(r"\[([^\[\]]*)\]", lambda m: self.random.choice(m[1].split("|")), text)
+        return text
+
+    def expand(self, text):
+        text, out = self.choices(text), ""
+        while "{" in text:
+            before, _, text = text.partition("{")
+            name, _, text = text.partition("}")
+            out += before + self.expand(self.reference(name))
+        return out + text
+
+    def reference(self, name):
+        if name == "open" and self.cast["h"]["who"] == "I":
+            name = "open_i"
+        if name in self.phrases:
+            return self.phrase(name)
+        verb = None
+        if "+" in name:
+            name, verb = name.split("+")
+        key, _, field = name.rstrip("~").partition(".")
+        row = self.cast[key]
+        if "who" not in row:
+            return row[field or "name"]
+        if field and field not in "os":
+            if field in ("a", "an", "name"):
+                self.mentioned.add(key)
+            return row[field]
+        known = key in self.mentioned
+        self.mentioned.add(key)
+        if row["who"] == "I":
+            return f"I {verb}" if verb else {"o": "me", "s": "my"}.get(field, "I")
+        text = row["name" if known else "first"]
+        if "{h.his}" in text and "h" not in self.mentioned:
+            text = row["a"]
+        if name.endswith("~") and known and self.random.random() < 0.5:
+            text = row["he"]
+        return f"{verb} {text}" if verb else text + "'s" if field == "s" else text
+
+    def phrase(self, name):
+        """One of the ways to say it, and another one the next time."""
+        used = self.used.setdefault(name, set())
+        fresh = [p for p in self.phrases[name] if p not in used] or self.phrases[name]
+        chosen = self.random.choice(fresh)
+        used.add(chosen)
+        return chosen
+
+
+def polish(text):
+    """Capital letters at the start of sentences and quotations, and "an" before vowels."""
+    text = re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", " ".join(text.split()))
+    return re.sub(r'(^"?|[.!?] "?|\s")(\w)', lambda m: m[1] + m[2].upper(), text)
+
+
+def contract(text):
+    """The short forms of everyday speech: didn't, I'm."""
+    text = re.sub(r"\b(did|do|does|could|was|were|is|had|would) not\b", r"\1n't", text)
+    return text.replace("annot ", "an't ").replace("I am ", "I'm ").replace("I will ", "I'll ").replace("Let us ", "Let's ")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=5, help="stories to tell (5)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    arguments = parser.parse_args()
+    grammar = Grammar(arguments.seed)
+    for _ in range(arguments.count):
+        print(grammar.story() + "\n")
+
+
+if __name__ == "__main__":
+    main()
