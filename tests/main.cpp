@@ -24,9 +24,12 @@ struct counter : doctest::IReporter {
   void test_case_start(doctest::TestCaseData const& running) override { name_ = running.m_name; }
   void test_case_end(doctest::CurrentTestCaseStats const& result) override {
     auto const reason = test::take_skip();
-    if (!result.testCaseSuccess) ++count.failed;
-    else if (reason.empty()) ++count.passed;
-    else skip(reason);
+    if (!result.testCaseSuccess)
+      ++count.failed;
+    else if (reason.empty())
+      ++count.passed;
+    else
+      skip(reason);
   }
   void test_case_skipped(doctest::TestCaseData const& left_out) override {
     name_ = left_out.m_name;

@@ -6,7 +6,8 @@ missing=0
 for folder in tests examples bench tools; do
   while read -r file; do
     case $file in consumers/* | support/counts*) continue ;; esac # built by scripts
-    grep -qE "'${file%.cpp}(\.cpp)?'" "$folder/meson.build" && continue
+    name=${file%.cpp}
+    grep -qE "'${name#fuzz/}(\.cpp)?'" "$folder/meson.build" && continue
     echo "$folder/$file is not in $folder/meson.build"
     missing=1
   done < <(find "$folder" -name '*.cpp' -printf '%P\n' | sort)

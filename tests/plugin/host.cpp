@@ -64,8 +64,8 @@ struct no_result : hello {
   void attach(program&) {}
 };
 struct unversioned {
-  static constexpr std::string_view name = "x";
-  static constexpr std::array<std::string_view, 0> offers{};
+  [[maybe_unused]] static constexpr std::string_view name = "x";
+  [[maybe_unused]] static constexpr std::array<std::string_view, 0> offers{};
 };
 struct only_at_run_time : hello {
   static inline std::vector<std::string_view> offers{"x"};

@@ -103,52 +103,57 @@ class Grammar:
     def thing(self, kind, taken):
         row = self.random.choice([r for r in self.tables[kind] if r.get("name") not in taken])
         row = {key: self.choices(value) for key, value in row.items()}
+        if kind in ("toy", "food") and self.random.random() < 0.04:
+            new = self.invent()
+            row = {key: re.sub(rf"\b{row['name']}\b", new, value) for key, value in row.items()}
         if "name" in row:
             row["a"] = row.get("a") or "a " + (row["hue"] + " " if "hue" in row else "") + row["name"]
             row["the"] = "the " + row["name"]
         return row
 
     def character(self, kind, who, taken):
+        """Somebody of this kind, with the pronoun `who` if it matters; `taken` are the nouns and names already in the story."""
         pick = self.random
         table = pick.choices(*zip(*MIXED[kind].items()))[0] if kind in MIXED else kind
         if table == "I":
             return dict(PRONOUNS["I"], who="I", noun="I", name="I", call="my friend", home="{house}")
-        rows = [r for r in self.tables[table] if who is None or who in r["who"].strip("[]").split("|")]
-        row = pick.choice(rows)
-        noun = self.choices(row["noun"])
-        while noun in taken and table != "kid":
-            row = pick.choice(rows)
+        while True:
+            row = pick.choice([r for r in self.tables[table] if who is None or who in r["who"].strip("[]").split("|")])
             noun = self.choices(row["noun"])
+            if noun not in taken or table == "kid":
+                break
+        if table in ("animal", "worker") and pick.random() < 0.06:
+            noun = self.invent()
         who = who or self.choices(row["who"])
-        adjective = self.choices(row["adjective"])
-        an = f"a {adjective} {noun}"
-        person = dict(PRONOUNS[who], who=who, noun=noun, an=an, a=an, home=row["home"])
+        described = f"{self.choices(row['adjective'])} {noun}"
+        person = dict(PRONOUNS[who], who=who, noun=noun, home=row["home"], an="a " + described, a="a " + described)
+        hero = kind in ("hero", "young", "kid", "common")
         if table == "grown":
             person["name"] = person["first"] = "{h.his} " + noun
         elif table == "kid" or (table in ("animal", "small", "slow") and pick.random() < 0.35):
-            name = pick.choice(self.phrases[("girl" if who == "she" else "boy") if table == "kid" else "petname"])
-            while name in taken:
-                name = pick.choice(self.phrases["petname"])
-            if pick.random() < 0.05:
-                name = self.invented_name()
-            taken.add(name)
-            person["a"] = an + pick.choice([" named ", " called "]) + name
-            person["name"] = person["call"] = name
-            person["first"] = pick.choice([person["a"], name]) if kind in ("hero", "young", "kid") else person["a"]
+            name = self.given_name({"she": "girl", "he": "boy"}[who] if table == "kid" else "petname", taken)
+            person.update(name=name, call=name, a=person["a"] + pick.choice([" named ", " called "]) + name)
+            person["first"] = pick.choice([person["a"], name]) if hero else person["a"]
             if kind == "friend" or (kind == "any" and table == "kid" and pick.random() < 0.6):
                 person["first"] = "{h.his} friend " + name
         else:
-            person["name"] = "the " + noun
-            person["call"] = "my friend"
-            person["first"] = pick.choice([an, an, f"the {adjective} {noun}"]) if kind in ("hero", "young", "common") else an
+            person.update(name="the " + noun, call="my friend")
+            person["first"] = pick.choice([person["a"], person["a"], "the " + described]) if hero else person["a"]
         return person
 
-    def invented_name(self):
-        """A name nobody has heard before: the model must learn to copy it, letter by letter."""
-        start, vowel, middle = "B D F G H K L M N P R S T V Z Tr Kr Gl".split(), "aeiou", "b d f g k l m n p r s t v z ll nd rk ss mb".split()
+    def given_name(self, names, taken):
+        free = [n for n in self.phrases[names] if n not in taken]
+        name = self.invent().capitalize() if self.random.random() < 0.05 else self.random.choice(free)
+        taken.add(name)
+        return name
+
+    def invent(self):
+        """A word nobody has heard before: the model must learn to spell it again, piece by piece."""
         pick = self.random.choice
-        name = pick(start) + pick(vowel) + pick(middle) + pick(vowel)
-        return name + pick(["", "", pick(middle)[0] + pick(vowel), pick("nlrs")])
+        starts = "b br ch d f fl g gr h j k l m n p pr r s sh st t tr v w z".split()
+        vowels, ends = "a e i o u ai ee ia oo".split(), "b d f g k l m n nd p r rt s ss t x".split()
+        syllables = (pick(starts) + pick(vowels) + pick(["", "", pick(ends)]) for _ in range(pick([1, 2, 2, 2, 3])))
+        return "".join(syllables) + pick(["", pick(ends)])
 
     # -- expansion
 

@@ -13,11 +13,12 @@
 
 namespace loquat {
 
-/// One of the products that `Backend::matmul` computes from the same activations: y[n, rows] = x[n, columns] · Wᵀ (+ b).
+/// One of the products that `Backend::matmul` computes from the same activations: y[n, rows] = x[n, columns] · Wᵀ (+
+/// b).
 template <class Matrix> struct projection {
   Matrix const* weights;
-  std::span<float> y;             ///< [n, rows]
-  std::span<float const> bias{};  ///< [rows], or empty
+  std::span<float> y;            ///< [n, rows]
+  std::span<float const> bias{}; ///< [rows], or empty
 };
 
 /// One layer's attention over n new tokens, which are the last n of `length` in the cache.
@@ -25,44 +26,45 @@ struct attention_task {
   std::span<float const> queries; ///< [n, heads, head_dim]
   std::span<float> output;        ///< [n, heads, head_dim]
   std::size_t layer, n, heads, length;
-  float scale;                    ///< of the scores: 1/√head_dim
+  float scale; ///< of the scores: 1/√head_dim
 };
 
 /// The largest operations a session will ask for; a backend sizes its workspace by them.
 struct workspace_limits {
-  std::size_t tokens;   ///< of one forward pass
-  std::size_t columns;  ///< of the widest matrix
-  std::size_t context;  ///< positions of the cache
+  std::size_t tokens;  ///< of one forward pass
+  std::size_t columns; ///< of the widest matrix
+  std::size_t context; ///< positions of the cache
   std::size_t head_dim;
 };
 
 /// Executes models. A backend is immutable and shared: what an operation changes is in the caller's spans and in the
 /// session's workspace, so any number of threads may use one backend, each with a session of its own.
 ///
-/// Called by models only. Every operation must give the same bits for n tokens at once as for one at a time; `reference`
-/// defines them, and `cpu` equals it. Shapes are row-major; the last one varies fastest. Smallest way to write one: wrap
-/// `cpu` and hide the operation of interest (`examples/07_backend.cpp`). Neighbours: `BlockFormat`, `ModelBuilder`.
+/// Called by models only. Every operation must give the same bits for n tokens at once as for one at a time;
+/// `reference` defines them, and `cpu` equals it. Shapes are row-major; the last one varies fastest. Smallest way to
+/// write one: wrap `cpu` and hide the operation of interest (`examples/07_backend.cpp`). Neighbours: `BlockFormat`,
+/// `ModelBuilder`.
 template <class B>
 concept Backend = requires(B const& backend, typename B::workspace& work, typename B::matrix const& matrix,
                            tensor_view tensor, workspace_limits limits, arena_size& size, arena& memory,
                            std::span<float> y, std::span<float const> x, std::span<token const> ids, std::size_t n,
-                           float epsilon, std::span<projection<typename B::matrix> const> projections,
-                           kv_cache& cache, attention_task const& task) {
+                           float epsilon, std::span<projection<typename B::matrix> const> projections, kv_cache& cache,
+                           attention_task const& task) {
   { backend.make_matrix(tensor) } -> std::same_as<result<typename B::matrix>>; // checks type, layout, alignment
   { matrix.rows() } -> std::convertible_to<std::size_t>;
   { matrix.columns() } -> std::convertible_to<std::size_t>;
-  backend.reserve(limits, size);                                          // memory of a workspace …
+  backend.reserve(limits, size);                                                     // memory of a workspace …
   { backend.make_workspace(limits, memory) } -> std::same_as<typename B::workspace>; // … and the workspace
-  backend.embed(work, matrix, ids, y);                                    // y[n, columns]: rows of the matrix
-  backend.matmul(work, x, n, projections);                                // x[n, columns]
-  backend.rms_norm(work, x, x, epsilon, y);                               // x[n, d], weight[d]
-  backend.layer_norm(work, x, x, x, epsilon, y);                          // x[n, d], weight[d], bias[d] or empty
-  backend.rope(work, rope_style{}, y, n, n, x, x);                        // y[n, heads, head_dim]; cosines, sines [n, rope_dims]
-  backend.store_kv(work, cache, n, n, x, x);                              // layer, position; keys, values [n, kv_heads, head_dim]
+  backend.embed(work, matrix, ids, y);             // y[n, columns]: rows of the matrix
+  backend.matmul(work, x, n, projections);         // x[n, columns]
+  backend.rms_norm(work, x, x, epsilon, y);        // x[n, d], weight[d]
+  backend.layer_norm(work, x, x, x, epsilon, y);   // x[n, d], weight[d], bias[d] or empty
+  backend.rope(work, rope_style{}, y, n, n, x, x); // y[n, heads, head_dim]; cosines, sines [n, rope_dims]
+  backend.store_kv(work, cache, n, n, x, x);       // layer, position; keys, values [n, kv_heads, head_dim]
   backend.attention(work, cache, task);
-  backend.gate(work, activation{}, y, x);                                 // y = f(y) · x
-  backend.activate(work, activation{}, y);                                // y = f(y)
-  backend.add(work, y, x);                                                // y += x
+  backend.gate(work, activation{}, y, x);  // y = f(y) · x
+  backend.activate(work, activation{}, y); // y = f(y)
+  backend.add(work, y, x);                 // y += x
 };
 
 } // namespace loquat

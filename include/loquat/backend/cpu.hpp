@@ -18,8 +18,8 @@ namespace loquat {
 
 /// How a `cpu` backend runs.
 struct cpu_options {
-  unsigned threads = 0;                           ///< in all; 0: one per usable CPU
-  simd::target target = simd::preferred();        ///< instruction set; one the machine lacks falls back to the best
+  unsigned threads = 0;                    ///< in all; 0: one per usable CPU
+  simd::target target = simd::preferred(); ///< instruction set; one the machine lacks falls back to the best
 };
 
 /// See the specialisation for a list of formats.
@@ -50,21 +50,21 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
 
   /// What one session's operations write besides their results.
   struct workspace {
-    std::span<std::int8_t> quants;   ///< [tokens, columns]
-    std::span<float> scales;         ///< [tokens, columns / 32]
-    std::span<std::int32_t> sums;    ///< [tokens, columns / 32]
-    std::span<std::byte> scratch;    ///< [threads, scratch_bytes]
+    std::span<std::int8_t> quants; ///< [tokens, columns]
+    std::span<float> scales;       ///< [tokens, columns / 32]
+    std::span<std::int32_t> sums;  ///< [tokens, columns / 32]
+    std::span<std::byte> scratch;  ///< [threads, scratch_bytes]
     std::size_t scratch_bytes = 0;
   };
 
   explicit basic_cpu(cpu_options options = {})
       : pool_(options.threads), target_(std::min(options.target, simd::detect())) {}
 
-  unsigned threads() const noexcept { return pool_.size(); }     ///< that share an operation
-  simd::target target() const noexcept { return target_; }       ///< instruction set in use
+  unsigned threads() const noexcept { return pool_.size(); } ///< that share an operation
+  simd::target target() const noexcept { return target_; }   ///< instruction set in use
 
-  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without a
-  /// format here, `errc::mismatch` a tensor of another rank.
+  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without
+  /// a format here, `errc::mismatch` a tensor of another rank.
   result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
@@ -103,7 +103,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   void embed(workspace&, matrix const& embeddings, std::span<token const> ids, std::span<float> y) const noexcept {
     matrix const& m = embeddings;
     pool_run(ids.size(), m.columns_, [&](std::size_t t, unsigned) {
-      m.kernels_->unpack(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_, m.columns_);
+      m.kernels_->unpack(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_,
+                         m.columns_);
     });
   }
 
@@ -126,11 +127,15 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
       });
     pool_.run(chunks, [&](std::size_t chunk, unsigned thread) {
       auto const* p = projections.data();
-      for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n)) chunk -= own, ++p;
+      for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n))
+        chunk -= own, ++p;
       matrix const& w = *p->weights;
       std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
-      kernel::product const product{
-          w.data_, w.row_bytes_, w.rows_, {x.data(), work.quants.data(), work.scales.data(), work.sums.data(), n, k}, p->y.data()};
+      kernel::product const product{w.data_,
+                                    w.row_bytes_,
+                                    w.rows_,
+                                    {x.data(), work.quants.data(), work.scales.data(), work.sums.data(), n, k},
+                                    p->y.data()};
       w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
       if (!p->bias.empty())
         for (std::size_t t = 0; t < n; ++t)
@@ -143,7 +148,9 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
                 std::span<float> y) const noexcept {
     std::size_t const d = weight.size();
     pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
-      simd::dispatch<kernel::norms>(target_, [&](auto kernels) { kernels.rms_norm(x.data() + t * d, weight.data(), epsilon, y.data() + t * d, d); });
+      simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
+        kernels.rms_norm(x.data() + t * d, weight.data(), epsilon, y.data() + t * d, d);
+      });
     });
   }
   /// y = (x − mean) / √(variance + ε) · weight + bias for each of the vectors x[n, d]; y may be x.
@@ -190,14 +197,17 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
 
   /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
   void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept {
-    if (cache.type == kv_type::f32) attend(work, cache, cache.floats.data(), task);
-    else attend(work, cache, cache.halves.data(), task);
+    if (cache.type == kv_type::f32)
+      attend(work, cache, cache.floats.data(), task);
+    else
+      attend(work, cache, cache.halves.data(), task);
   }
 
   /// y = f(y) · x.
   void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const noexcept {
     in_parts(y.size(), [&](std::size_t i, std::size_t n) {
-      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.gate(kind, y.data() + i, x.data() + i, n); });
+      simd::dispatch<kernel::elementwise>(target_,
+                                          [&](auto kernels) { kernels.gate(kind, y.data() + i, x.data() + i, n); });
     });
   }
   /// y = f(y).
@@ -221,16 +231,15 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     simd::dispatch<target_constant>(target_, [&](auto t) { found = &table<F, t.value>; });
     return found;
   }
-  template <simd::target T> struct target_constant {
-    static constexpr simd::target value = T;
-  };
+  template <simd::target T> struct target_constant { static constexpr simd::target value = T; };
   template <BlockFormat F, simd::target T>
-  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length, F::block_bytes,
-                                        integer_format<F>};
+  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length,
+                                        F::block_bytes, integer_format<F>};
 
   // f(item, thread) for n items of `size` elements each
   template <class F> void pool_run(std::size_t n, std::size_t size, F const& f) const noexcept {
-    if (n * size >= worth_sharing) pool_.run(n, f);
+    if (n * size >= worth_sharing)
+      pool_.run(n, f);
     else
       for (std::size_t i = 0; i < n; ++i) f(i, 0u);
   }
@@ -241,7 +250,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
               [&](std::size_t i, unsigned) { f(i * worth_sharing, std::min(worth_sharing, n - i * worth_sharing)); });
   }
 
-  // rows of a matrix that one thread takes at a time: about 64 KiB of weights, in whole panels where there are many columns
+  // rows of a matrix that one thread takes at a time: about 64 KiB of weights, in whole panels where there are many
+  // columns
   std::size_t chunk_rows(matrix const& w, std::size_t n) const noexcept {
     std::size_t const rows = std::max<std::size_t>(1, (1 << 16) / std::max<std::size_t>(1, w.row_bytes_));
     std::size_t const share = (w.rows_ + pool_.size() - 1) / pool_.size();
@@ -259,18 +269,23 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   }
 
   template <class Element>
-  void attend(workspace& work, kv_cache const& cache, Element const* elements, attention_task const& task) const noexcept {
+  void attend(workspace& work, kv_cache const& cache, Element const* elements,
+              attention_task const& task) const noexcept {
     std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
     std::size_t const before = task.length - task.n;
     auto const one = [&](std::size_t i, unsigned thread) {
       std::size_t const t = i / cache.kv_heads, head = i % cache.kv_heads;
       std::size_t const at = (t * task.heads + head * group) * dim;
-      kernel::attention_group<Element> const g{task.queries.data() + at,
-                                               elements + cache.keys_offset(task.layer, head),
-                                               elements + cache.values_offset(task.layer, head),
-                                               group, dim, before + t + 1, task.scale,
-                                               reinterpret_cast<float*>(work.scratch.data() + thread * work.scratch_bytes),
-                                               task.output.data() + at};
+      kernel::attention_group<Element> const g{
+          task.queries.data() + at,
+          elements + cache.keys_offset(task.layer, head),
+          elements + cache.values_offset(task.layer, head),
+          group,
+          dim,
+          before + t + 1,
+          task.scale,
+          reinterpret_cast<float*>(work.scratch.data() + thread * work.scratch_bytes),
+          task.output.data() + at};
       simd::dispatch<kernel::attentions>(target_, [&](auto kernels) { kernels.attend(g); });
     };
     pool_run(task.n * cache.kv_heads, group * dim * task.length, one);

@@ -21,8 +21,8 @@ enum class kv_type : unsigned char {
 struct kv_cache {
   kv_type type = kv_type::f16;
   std::size_t layers = 0, kv_heads = 0, head_dim = 0, capacity = 0; ///< capacity: positions
-  std::span<std::uint16_t> halves; ///< the elements if `type` is f16
-  std::span<float> floats;         ///< the elements if `type` is f32
+  std::span<std::uint16_t> halves;                                  ///< the elements if `type` is f16
+  std::span<float> floats;                                          ///< the elements if `type` is f32
 
   /// Elements in all.
   constexpr std::uint64_t elements() const noexcept {
@@ -39,13 +39,17 @@ struct kv_cache {
 
   /// Adds what the cache needs to a session's memory.
   constexpr void reserve(arena_size& size) const noexcept {
-    if (type == kv_type::f16) size.add<std::uint16_t>(elements());
-    else size.add<float>(elements());
+    if (type == kv_type::f16)
+      size.add<std::uint16_t>(elements());
+    else
+      size.add<float>(elements());
   }
   /// Takes it from the arena that was made with that size.
   constexpr void take(arena& memory) {
-    if (type == kv_type::f16) halves = memory.take<std::uint16_t>(static_cast<std::size_t>(elements()));
-    else floats = memory.take<float>(static_cast<std::size_t>(elements()));
+    if (type == kv_type::f16)
+      halves = memory.take<std::uint16_t>(static_cast<std::size_t>(elements()));
+    else
+      floats = memory.take<float>(static_cast<std::size_t>(elements()));
   }
 };
 

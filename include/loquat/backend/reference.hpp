@@ -84,8 +84,8 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   /// Nothing: this backend allocates what it needs.
   struct workspace {};
 
-  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without a
-  /// format here, `errc::mismatch` a tensor of another rank.
+  /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without
+  /// a format here, `errc::mismatch` a tensor of another rank.
   constexpr result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
@@ -101,8 +101,8 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
     return m;
   }
 
-  constexpr void reserve(workspace_limits const&, arena_size&) const {}                           ///< nothing
-  constexpr workspace make_workspace(workspace_limits const&, arena&) const { return {}; }        ///< nothing
+  constexpr void reserve(workspace_limits const&, arena_size&) const {}                    ///< nothing
+  constexpr workspace make_workspace(workspace_limits const&, arena&) const { return {}; } ///< nothing
 
   /// y[n, columns]: the matrix rows of the ids, which must be below its number of rows.
   constexpr void embed(workspace&, matrix const& m, std::span<token const> ids, std::span<float> y) const {

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// One block of memory that hands out aligned arrays until a cap is reached: everything a session needs is taken from an
-/// arena while it is built, so that nothing allocates afterwards.
+/// One block of memory that hands out aligned arrays until a cap is reached: everything a session needs is taken from
+/// an arena while it is built, so that nothing allocates afterwards.
 
 #include <loquat/core/result.hpp>
 
@@ -22,8 +22,10 @@ class arena_size {
   /// Adds an array of `count` elements of `T`.
   template <class T> constexpr arena_size& add(std::uint64_t count) noexcept {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
-    if (count > (most - bytes_ - 64) / sizeof(T)) bytes_ = most - 64;
-    else bytes_ += (count * sizeof(T) + 63) / 64 * 64;
+    if (count > (most - bytes_ - 64) / sizeof(T))
+      bytes_ = most - 64;
+    else
+      bytes_ += (count * sizeof(T) + 63) / 64 * 64;
     return *this;
   }
   constexpr std::uint64_t bytes() const noexcept { return bytes_; } ///< so far; near 2⁶⁴ if it would overflow
@@ -39,13 +41,16 @@ class arena {
 
   constexpr arena() = default;
   /// An arena of `bytes`; more than `cap`, or more than the system gives, is an error (`errc::capacity`).
-  static constexpr result<arena> make(std::uint64_t bytes, std::uint64_t cap = std::numeric_limits<std::uint64_t>::max()) {
+  static constexpr result<arena> make(std::uint64_t bytes,
+                                      std::uint64_t cap = std::numeric_limits<std::uint64_t>::max()) {
     if (bytes > cap) return fail(errc::capacity, "needs ", bytes, " bytes, more than the cap of ", cap);
     arena a;
     a.left_ = bytes;
     if (!std::is_constant_evaluated()) {
       auto const granted = bytes <= std::numeric_limits<std::size_t>::max() / 2;
-      if (granted) a.memory_ = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), std::align_val_t{alignment}, std::nothrow));
+      if (granted)
+        a.memory_ = static_cast<std::byte*>(
+            ::operator new (static_cast<std::size_t>(bytes), std::align_val_t{alignment}, std::nothrow));
       if (!a.memory_) return fail(errc::capacity, "the system has no ", bytes, " bytes to give");
       a.next_ = a.memory_;
     }
@@ -62,13 +67,13 @@ class arena {
     return *this;
   }
   constexpr ~arena() {
-    if (memory_) ::operator delete(memory_, std::align_val_t{alignment});
+    if (memory_) ::operator delete (memory_, std::align_val_t{alignment});
     while (constants_) delete std::exchange(constants_, constants_->previous);
   }
 
   /// `count` elements of `T`, uninitialised at run time; empty when the arena is exhausted.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] constexpr std::span<T> take(std::size_t count) {
     auto const bytes = arena_size{}.add<T>(count).bytes();
     if (bytes > left_) return {};

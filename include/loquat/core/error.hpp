@@ -33,14 +33,15 @@ constexpr std::string_view name(errc code) noexcept {
 
 namespace detail {
 
-constexpr void append(std::vector<char>& out, std::string_view part) { out.insert(out.end(), part.begin(), part.end()); }
+constexpr void append(std::vector<char>& out, std::string_view part) {
+  out.insert(out.end(), part.begin(), part.end());
+}
 template <std::same_as<char> C> constexpr void append(std::vector<char>& out, C part) { out.push_back(part); }
 template <std::same_as<bool> B> constexpr void append(std::vector<char>& out, B part) {
   append(out, std::string_view(part ? "true" : "false"));
 }
 template <std::integral I>
-  requires(!std::same_as<I, char> && !std::same_as<I, bool>)
-constexpr void append(std::vector<char>& out, I value) {
+requires(!std::same_as<I, char> && !std::same_as<I, bool>) constexpr void append(std::vector<char>& out, I value) {
   char digits[24]{};
   std::size_t n = sizeof digits;
   bool const negative = value < 0;

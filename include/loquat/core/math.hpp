@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Elementary functions with the same bits everywhere: in constant expressions, on every CPU, under every optimisation
-/// flag but `-ffast-math`. The C library's `exp`, `sin`, … differ between systems, and a compiler may contract `a * b + c`
-/// into a fused multiply-add where the target has one; here float code fuses explicitly (`fma`) and double code is
+/// flag but `-ffast-math`. The C library's `exp`, `sin`, … differ between systems, and a compiler may contract `a * b +
+/// c` into a fused multiply-add where the target has one; here float code fuses explicitly (`fma`) and double code is
 /// marked `LOQUAT_NO_CONTRACT`. The vector kernels evaluate the same formulas (`kernel/body/exp.inl.hpp`).
 
 #include <bit>
@@ -46,7 +46,8 @@ constexpr float fma(float a, float b, float c) noexcept {
 /// √x, correctly rounded; NaN for negative x.
 constexpr float sqrt(float x) noexcept {
   if (!std::is_constant_evaluated()) return __builtin_sqrtf(x);
-  if (!(x > 0) || x > std::numeric_limits<float>::max()) return x == 0 || x > 0 ? x : std::numeric_limits<float>::quiet_NaN();
+  if (!(x > 0) || x > std::numeric_limits<float>::max())
+    return x == 0 || x > 0 ? x : std::numeric_limits<float>::quiet_NaN();
   double const wide = static_cast<double>(x);
   double root = wide > 1 ? wide : 1;
   for (double next = 0.5 * (root + wide / root); next < root; next = 0.5 * (root + wide / root)) root = next;
@@ -93,7 +94,8 @@ LOQUAT_NO_CONTRACT_FUNCTION constexpr double exp(double x) noexcept {
   if (!(x >= -708)) return x < -708 ? 0.0 : x;
   if (x > 709) return std::numeric_limits<double>::infinity();
   auto const n = static_cast<std::int64_t>(x * 1.4426950408889634 + (x < 0 ? -0.5 : 0.5));
-  double const r = (x - static_cast<double>(n) * 0.693147180369123816490) - static_cast<double>(n) * 1.90821492927058770002e-10;
+  double const r =
+      (x - static_cast<double>(n) * 0.693147180369123816490) - static_cast<double>(n) * 1.90821492927058770002e-10;
   double sum = 1;
   for (int k = 13; k > 0; --k) sum = 1 + sum * r / k;
   return sum * std::bit_cast<double>((n + 1023) << 52);
@@ -135,10 +137,14 @@ LOQUAT_NO_CONTRACT_FUNCTION constexpr sine_cosine sincos_turns(std::uint64_t tur
   }
   auto const sine = static_cast<float>(x + x * s), cosine = static_cast<float>(1 + c);
   switch (quadrant & 3) {
-    case 0: return {sine, cosine};
-    case 1: return {cosine, -sine};
-    case 2: return {-sine, -cosine};
-    default: return {-cosine, sine};
+  case 0:
+    return {sine, cosine};
+  case 1:
+    return {cosine, -sine};
+  case 2:
+    return {-sine, -cosine};
+  default:
+    return {-cosine, sine};
   }
 }
 

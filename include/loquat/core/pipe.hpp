@@ -17,7 +17,7 @@ template <class F> struct [[nodiscard]] stage {
   constexpr explicit stage(F f) : function(std::move(f)) {}
 
   template <std::ranges::viewable_range R>
-    requires std::invocable<F const&, std::views::all_t<R>>
+  requires std::invocable<F const&, std::views::all_t<R>>
   friend constexpr auto operator|(R&& range, stage const& self) {
     return self.function(std::views::all(std::forward<R>(range)));
   }

@@ -16,9 +16,9 @@ namespace loquat {
 /// Thrown by `result::value()` when there is an error instead.
 class bad_result : public std::exception {
  public:
-  explicit bad_result(loquat::error e) : error_(std::move(e)) {} ///< wraps `e`
+  explicit bad_result(loquat::error e) : error_(std::move(e)) {}        ///< wraps `e`
   char const* what() const noexcept override { return error_.c_str(); } ///< the error's message
-  error const& why() const noexcept { return error_; }                          ///< the error itself
+  error const& why() const noexcept { return error_; }                  ///< the error itself
 
  private:
   error error_;
@@ -44,22 +44,25 @@ template <class T> class [[nodiscard]] result {
 
   /// Holds a value made from `v`.
   template <class U = T>
-    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, result> &&
-             !std::same_as<std::remove_cvref_t<U>, loquat::error>)
-  constexpr explicit(!std::convertible_to<U, T>) result(U&& v) : ok_(true) {
+  requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, result> &&
+           !std::same_as<std::remove_cvref_t<U>, loquat::error>) constexpr explicit(!std::convertible_to<U, T>)
+      result(U&& v)
+      : ok_(true) {
     std::construct_at(std::addressof(value_), std::forward<U>(v));
   }
   constexpr result(loquat::error e) : ok_(false) { std::construct_at(std::addressof(error_), std::move(e)); }
 
   constexpr result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : ok_(other.ok_) {
-    if (ok_) std::construct_at(std::addressof(value_), std::move(other.value_));
-    else std::construct_at(std::addressof(error_), std::move(other.error_));
+    if (ok_)
+      std::construct_at(std::addressof(value_), std::move(other.value_));
+    else
+      std::construct_at(std::addressof(error_), std::move(other.error_));
   }
-  constexpr result(result const& other)
-    requires std::copy_constructible<T>
-      : ok_(other.ok_) {
-    if (ok_) std::construct_at(std::addressof(value_), other.value_);
-    else std::construct_at(std::addressof(error_), other.error_);
+  constexpr result(result const& other) requires std::copy_constructible<T> : ok_(other.ok_) {
+    if (ok_)
+      std::construct_at(std::addressof(value_), other.value_);
+    else
+      std::construct_at(std::addressof(error_), other.error_);
   }
   constexpr result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
     std::destroy_at(this);
@@ -67,21 +70,23 @@ template <class T> class [[nodiscard]] result {
     return *this;
   }
   constexpr ~result() {
-    if (ok_) std::destroy_at(std::addressof(value_));
-    else std::destroy_at(std::addressof(error_));
+    if (ok_)
+      std::destroy_at(std::addressof(value_));
+    else
+      std::destroy_at(std::addressof(error_));
   }
 
-  constexpr bool has_value() const noexcept { return ok_; }           ///< true if it holds a value
-  constexpr explicit operator bool() const noexcept { return ok_; }   ///< the same
-  constexpr T& operator*() & noexcept { return value_; }              ///< the value; undefined on an error
-  constexpr T const& operator*() const& noexcept { return value_; }   ///< \overload
-  constexpr T&& operator*() && noexcept { return std::move(value_); } ///< \overload
-  constexpr T* operator->() noexcept { return std::addressof(value_); }             ///< member of the value
+  constexpr bool has_value() const noexcept { return ok_; }             ///< true if it holds a value
+  constexpr explicit operator bool() const noexcept { return ok_; }     ///< the same
+  constexpr T& operator*() & noexcept { return value_; }                ///< the value; undefined on an error
+  constexpr T const& operator*() const& noexcept { return value_; }     ///< \overload
+  constexpr T&& operator*() && noexcept { return std::move(value_); }   ///< \overload
+  constexpr T* operator->() noexcept { return std::addressof(value_); } ///< member of the value
   constexpr T const* operator->() const noexcept { return std::addressof(value_); } ///< \overload
 
   /// The value; on an error throws `bad_result` (terminates without exceptions).
   constexpr T& value() & { return check(), value_; }
-  constexpr T const& value() const& { return check(), value_; } ///< \overload
+  constexpr T const& value() const& { return check(), value_; }   ///< \overload
   constexpr T&& value() && { return check(), std::move(value_); } ///< \overload
 
   constexpr loquat::error& error() & noexcept { return error_; }              ///< the error; undefined on a value

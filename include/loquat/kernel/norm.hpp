@@ -12,7 +12,7 @@ namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 /// y = (x − mean) / √(variance + ε) · w + b. Sums run over sixteen lanes and one tree. y may be x.
 template <simd::target> struct norms;
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI
 
 #define LOQUAT_KERNEL_FILE <loquat/kernel/body/norm.inl.hpp>
 #include <loquat/simd/foreach_target.hpp>

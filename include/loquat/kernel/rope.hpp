@@ -10,11 +10,11 @@
 
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
-/// `rotate(style, x, heads, head_dim, rope_dims, cosines, sines)` turns the first `rope_dims` elements of each of `heads`
-/// heads in place: y = x · cosine + partner · sine, with one cosine and one signed sine per element.
+/// `rotate(style, x, heads, head_dim, rope_dims, cosines, sines)` turns the first `rope_dims` elements of each of
+/// `heads` heads in place: y = x · cosine + partner · sine, with one cosine and one signed sine per element.
 template <simd::target> struct ropes;
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI
 
 #define LOQUAT_KERNEL_FILE <loquat/kernel/body/rope.inl.hpp>
 #include <loquat/simd/foreach_target.hpp>

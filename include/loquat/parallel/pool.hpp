@@ -3,8 +3,8 @@
 /// A thread pool for short parallel loops, many thousands of them a second.
 ///
 /// A loop is a number of chunks that the calling thread and the workers claim one by one from a shared counter, so an
-/// absent worker costs speed, never progress: with more threads than cores the others do its chunks, and the caller waits
-/// only for chunks that were begun. Between loops workers spin for some microseconds and then sleep.
+/// absent worker costs speed, never progress: with more threads than cores the others do its chunks, and the caller
+/// waits only for chunks that were begun. Between loops workers spin for some microseconds and then sleep.
 
 #include <loquat/parallel/cpus.hpp>
 
@@ -53,7 +53,8 @@ class pool {
   /// (from another thread, or from inside a chunk) runs on its caller alone. `f` must not throw.
   template <class F> void run(std::size_t chunks, F const& f) const noexcept {
     bool idle = false;
-    if (chunks < 2 || workers_.empty() || !shared_->busy.compare_exchange_strong(idle, true, std::memory_order_acquire)) {
+    if (chunks < 2 || workers_.empty() ||
+        !shared_->busy.compare_exchange_strong(idle, true, std::memory_order_acquire)) {
       for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
       return;
     }
@@ -114,8 +115,10 @@ class pool {
       }
       work(0);
       for (int i = 0; done.load(std::memory_order_acquire) != count; ++i) {
-        if (i < spins) pause();
-        else std::this_thread::yield();
+        if (i < spins)
+          pause();
+        else
+          std::this_thread::yield();
       }
     }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The `BlockFormat` contract: how a run of weights is stored. A format is a stateless type in a file of its own; adding
-/// one to the library is that file and its name in `formats.hpp`, adding one to a program is that file alone
+/// The `BlockFormat` contract: how a run of weights is stored. A format is a stateless type in a file of its own;
+/// adding one to the library is that file and its name in `formats.hpp`, adding one to a program is that file alone
 /// (`examples/06_block_format.cpp`).
 
 #include <loquat/core/float16.hpp>
@@ -22,24 +22,30 @@ namespace loquat {
 /// instruction set:
 ///  * *integer*: 32 weights (q − offset) · scale with q of 8 bits and a binary16 scale in the block's first two bytes.
 ///    Declares `offset` and `signed_quants`, overloads `load_quants` (see `q4_0.hpp`).
-///  * *float*: weights that are 16- or 32-bit floats. Declares `float_weights`, overloads `load_weights` (see `f16.hpp`).
+///  * *float*: weights that are 16- or 32-bit floats. Declares `float_weights`, overloads `load_weights` (see
+///  `f16.hpp`).
 template <class F>
 concept BlockFormat = requires(std::byte const* block, float* weights, float const* source, std::byte* out) {
-  { F::type } -> std::convertible_to<tensor_type>;              // its number in files
+  { F::type } -> std::convertible_to<tensor_type>; // its number in files
   { F::name } -> std::convertible_to<std::string_view>;
   { F::block_length } -> std::convertible_to<std::size_t>;
   { F::block_bytes } -> std::convertible_to<std::size_t>;
-  F::unpack(block, weights);                                    // block_bytes → block_length floats
-  F::pack(source, out);                                         // the reverse, with the format's rounding
+  F::unpack(block, weights); // block_bytes → block_length floats
+  F::pack(source, out);      // the reverse, with the format's rounding
 };
 
 /// A format with the *integer* kernel extension.
 template <class F>
-concept integer_format = BlockFormat<F> && requires { { F::signed_quants } -> std::convertible_to<bool>; { F::offset } -> std::convertible_to<int>; };
+concept integer_format = BlockFormat<F> && requires {
+  { F::signed_quants } -> std::convertible_to<bool>;
+  { F::offset } -> std::convertible_to<int>;
+};
 
 /// A format with the *float* kernel extension.
 template <class F>
-concept float_format = BlockFormat<F> && requires { F::float_weights; };
+concept float_format = BlockFormat<F> && requires {
+  F::float_weights;
+};
 
 /// A compile-time list of types.
 template <class... Types> struct type_list {};

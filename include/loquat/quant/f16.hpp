@@ -31,5 +31,5 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 template <class... N> LOQUAT_INLINE f32x16 load_weights(f16, std::byte const* p, N... n) noexcept {
   return load_f16(reinterpret_cast<std::uint16_t const*>(p), n...);
 }
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -35,5 +35,5 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 template <class... N> LOQUAT_INLINE f32x16 load_weights(f32, std::byte const* p, N... n) noexcept {
   return load(reinterpret_cast<float const*>(p), n...);
 }
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

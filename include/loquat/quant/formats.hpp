@@ -9,7 +9,7 @@
 #include <loquat/quant/q8_0.hpp>
 
 #ifndef LOQUAT_QUANT_FORMATS_HPP
-#define LOQUAT_QUANT_FORMATS_HPP
+#  define LOQUAT_QUANT_FORMATS_HPP
 
 namespace loquat {
 

@@ -49,5 +49,5 @@ struct q4_0 {
 #ifdef LOQUAT_TARGET_NS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q4_0, std::byte const* block) noexcept { return load_nibbles(block + 2); }
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -32,7 +32,8 @@ struct q8_0 {
     detail::store_u16(block, half_from_float(d));
     for (std::size_t i = 0; i < 32; ++i) {
       float const q = weights[i] * inverse;
-      block[2 + i] = static_cast<std::byte>(detail::truncate(static_cast<double>(q) + (q < 0 ? -0.5 : 0.5), -128, 127) & 0xff);
+      block[2 + i] =
+          static_cast<std::byte>(detail::truncate(static_cast<double>(q) + (q < 0 ? -0.5 : 0.5), -128, 127) & 0xff);
     }
   }
 };
@@ -43,5 +44,5 @@ struct q8_0 {
 #ifdef LOQUAT_TARGET_NS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q8_0, std::byte const* block) noexcept { return load_bytes(block + 2); }
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -10,7 +10,8 @@
 #define LOQUAT_PRAGMA(x) _Pragma(#x)
 
 #if defined(__clang__)
-#  define LOQUAT_TARGET_BEGIN(isa) LOQUAT_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#  define LOQUAT_TARGET_BEGIN(isa)                                                                                     \
+    LOQUAT_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #  define LOQUAT_TARGET_END LOQUAT_PRAGMA(clang attribute pop)
 #  define LOQUAT_UNROLL LOQUAT_PRAGMA(unroll)
 #elif defined(__GNUC__)

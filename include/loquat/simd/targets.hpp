@@ -54,7 +54,8 @@ inline target detect() noexcept {
   return target::scalar;
 }
 
-/// The target to use: `detect()`, or the one named by the environment variable LOQUAT_TARGET if this machine can run it.
+/// The target to use: `detect()`, or the one named by the environment variable LOQUAT_TARGET if this machine can run
+/// it.
 inline target preferred() noexcept {
   static target const chosen = [] {
     target const best = detect();

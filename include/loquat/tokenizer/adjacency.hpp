@@ -16,7 +16,7 @@ class adjacency {
  public:
   /// About 16 bits for each of `pairs` pairs, at most 256 KiB.
   constexpr explicit adjacency(std::size_t pairs = 0)
-      : bits_(std::bit_ceil((pairs < 131'072 ? pairs : 131'072) / 4 + 1)),
+      : bits_(std::bit_ceil((pairs < 131'072 ? pairs : 131'072) / 4 + 1), 0),
         shift_(58 - static_cast<unsigned>(std::countr_zero(bits_.size()))) {}
 
   constexpr void insert(char32_t left, char32_t right) {

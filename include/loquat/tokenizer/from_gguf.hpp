@@ -44,7 +44,7 @@ constexpr result<sentencepiece_bpe> tokenizer_from(gguf::file const& file) {
   }
   std::vector<std::string_view> const names(pieces->begin(), pieces->end());
   std::vector<float> const values(scores->begin(), scores->end());
-  vocabulary_spec spec{.pieces = names, .scores = values, .kinds = kinds};
+  vocabulary_spec spec{.pieces = names, .scores = values, .kinds = kinds, .plain_spaces = true};
 
   error wrong;
   bool good = true;

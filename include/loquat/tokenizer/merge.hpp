@@ -86,7 +86,7 @@ class merge_rules {
   /// Keeps the pairs in a heap and the symbols in a list. A pair that has changed since it came into the heap is skipped.
   constexpr std::size_t merge_long(std::span<bpe_symbol> symbols) const {
     auto const n = static_cast<std::uint32_t>(symbols.size());
-    std::vector<std::uint32_t> next(n), previous(n); // n: none
+    std::vector<std::uint32_t> next(n, n), previous(n, n); // n: none
     std::vector<candidate> heap;
     auto const push = [&](std::uint32_t left) {
       if (symbols[left].merged == pair_map::none) return;

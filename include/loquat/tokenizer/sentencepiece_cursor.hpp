@@ -136,7 +136,7 @@ class sentencepiece_cursor {
 
   constexpr void merge(std::size_t characters) {
     auto const whole = text();
-    if (characters > short_symbols_.size()) long_symbols_.resize(characters);
+    if (characters > short_symbols_.size()) long_symbols_.resize(characters, bpe_symbol{});
     many_ = characters > short_symbols_.size();
     auto const out = symbols().first(characters);
     std::size_t at = 0;

@@ -98,7 +98,8 @@ constexpr result<void> sentencepiece_bpe::read_pieces(vocabulary_spec const& spe
       }
       std::string_view const internal(text.data(), text.size());
       added = vocabulary_.add(internal, spec.kinds[i]);
-      if (spec.kinds[i] == token_kind::user_defined) user_defined_.insert(internal, id);
+      if (spec.kinds[i] == token_kind::user_defined && (spec.plain_spaces || piece.find(' ') == piece.npos))
+        user_defined_.insert(internal, id);
     }
     }
     if (!added) return fail(errc::unsupported, "vocabulary: 4 GiB of pieces and more");
@@ -155,7 +156,7 @@ constexpr result<void> sentencepiece_bpe::learn_rules(vocabulary_spec const& spe
   std::vector<token> by_length;
   std::size_t longest = 0, characters = 0;
   for (std::size_t i = 0; i < size(); ++i) longest = std::max(longest, piece(static_cast<token>(i)).size());
-  std::vector<std::uint32_t> first(longest + 2);
+  std::vector<std::uint32_t> first(longest + 2, 0);
   for (std::size_t i = 0; i < size(); ++i) {
     auto const id = static_cast<token>(i);
     if (!mergeable(id)) continue;

@@ -39,6 +39,9 @@ struct vocabulary_spec {
   bool add_end = false;
   bool add_space_prefix = true;         ///< a space before the text
   bool remove_extra_whitespaces = false; ///< spaces at both ends go, runs become one
+  /// 0x20 in a user-defined piece is a space, as in GGUF, whose writers put it for U+2581. In SentencePiece's own models
+  /// it is not, since normalised text has no 0x20: such a piece is never found.
+  bool plain_spaces = false;
 };
 
 /// The bytes and kinds of tokens.

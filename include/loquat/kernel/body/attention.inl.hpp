@@ -2,8 +2,8 @@ namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
 template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
   template <class Element> static void attend(attention_group<Element> const& a) noexcept {
-    float* const scores = a.scratch;            // [length]
-    float* const query = a.scratch + a.length;  // [head_dim]
+    float* const scores = a.scratch;           // [length]
+    float* const query = a.scratch + a.length; // [head_dim]
     for (std::size_t h = 0; h < a.group; ++h) {
       for (std::size_t d = 0; d < a.head_dim; ++d) query[d] = a.queries[h * a.head_dim + d] * a.scale;
       score(a, query, scores);
@@ -96,4 +96,4 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
   }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -45,16 +45,22 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
 
  private:
   struct silu_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept { return simd::LOQUAT_TARGET_NS::silu(x); }
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::silu(x);
+    }
   };
   struct gelu_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept { return simd::LOQUAT_TARGET_NS::gelu(x); }
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::gelu(x);
+    }
   };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
-    if (kind == activation::silu) f(silu_function{});
-    else f(gelu_function{});
+    if (kind == activation::silu)
+      f(silu_function{});
+    else
+      f(gelu_function{});
   }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -28,4 +28,4 @@ LOQUAT_INLINE f32x16 gelu(f32x16 x) noexcept {
   return div(x, add(broadcast(1.0f), exp(mul(mul(x, broadcast(-1.59576912f)), cubic))));
 }
 
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

@@ -25,7 +25,8 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
 template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
   static constexpr bool is_signed = Format::signed_quants;
   static constexpr int bias = Format::offset + (is_signed ? simd::LOQUAT_TARGET_NS::signed_bias : 0);
-  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes, vectors = simd::LOQUAT_TARGET_NS::tile_vectors;
+  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes,
+                               vectors = simd::LOQUAT_TARGET_NS::tile_vectors;
   static constexpr std::size_t tile_rows = lanes * vectors, tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
   static_assert(panel_rows % tile_rows == 0 && Format::block_length == activation_block);
 
@@ -41,7 +42,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       return;
     }
     std::size_t const blocks = p.x.k / activation_block;
-    auto* const weights = reinterpret_cast<std::uint8_t*>(scratch);                      // see `unpack`
+    auto* const weights = reinterpret_cast<std::uint8_t*>(scratch); // see `unpack`
     auto* const scales = reinterpret_cast<float*>(scratch + panel_rows * p.x.k);
     for (std::size_t r = first; r < last; r += panel_rows) {
       std::size_t const rows = std::min(panel_rows, last - r);
@@ -65,8 +66,10 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   LOQUAT_INLINE static auto prepared(std::byte const* block) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     auto const quants = v::load_quants(Format{}, block);
-    if constexpr (is_signed) return v::prepare_signed(quants);
-    else return quants;
+    if constexpr (is_signed)
+      return v::prepare_signed(quants);
+    else
+      return quants;
   }
 
   // up to four rows straight from the file by a few columns
@@ -80,16 +83,16 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     for (auto& a : acc) a = v::zero4();
     for (std::size_t b = 0; b < blocks; ++b) {
       auto const q0 = prepared(w[0]), q1 = prepared(w[1]), q2 = prepared(w[2]), q3 = prepared(w[3]);
-      v::f32x4 const scale = v::from_f16(detail::load_u16(w[0]), detail::load_u16(w[1]), detail::load_u16(w[2]),
-                                         detail::load_u16(w[3]));
+      v::f32x4 const scale =
+          v::from_f16(detail::load_u16(w[0]), detail::load_u16(w[1]), detail::load_u16(w[2]), detail::load_u16(w[3]));
       for (auto& block : w) block += Format::block_bytes;
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         auto const x = v::load_bytes(p.x.quants + (c + j) * k + b * activation_block);
         std::size_t const at = (c + j) * blocks + b;
-        v::f32x4 const total = v::totals(v::template dot<is_signed>(q0, x), v::template dot<is_signed>(q1, x),
-                                         v::template dot<is_signed>(q2, x), v::template dot<is_signed>(q3, x),
-                                         bias * p.x.sums[at]);
+        v::f32x4 const total =
+            v::totals(v::template dot<is_signed>(q0, x), v::template dot<is_signed>(q1, x),
+                      v::template dot<is_signed>(q2, x), v::template dot<is_signed>(q3, x), bias * p.x.sums[at]);
         acc[j] = v::fma(total, v::mul(scale, v::broadcast4(p.x.scales[at])), acc[j]);
       }
     }
@@ -131,7 +134,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::broadcast_sums(-bias * p.x.sums[(c + j) * blocks + b]);
+        for (std::size_t i = 0; i < vectors; ++i)
+          sums[j][i] = v::broadcast_sums(-bias * p.x.sums[(c + j) * blocks + b]);
       }
       LOQUAT_UNROLL
       for (std::size_t q = 0; q < activation_block; q += 4, weights += tile_rows * 4) {
@@ -149,7 +153,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t j = 0; j < Columns; ++j) {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i)
-          acc[j][i] = v::accumulate(acc[j][i], sums[j][i], v::load_rows(scales + i * lanes), p.x.scales[(c + j) * blocks + b]);
+          acc[j][i] =
+              v::accumulate(acc[j][i], sums[j][i], v::load_rows(scales + i * lanes), p.x.scales[(c + j) * blocks + b]);
       }
       scales += tile_rows;
     }
@@ -164,7 +169,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
 // Float formats, and any other by unpacking its rows to floats first.
 template <class Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
   static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
-    constexpr std::size_t tile_rows = simd::LOQUAT_TARGET_NS::float_rows, tile_columns = simd::LOQUAT_TARGET_NS::float_columns;
+    constexpr std::size_t tile_rows = simd::LOQUAT_TARGET_NS::float_rows,
+                          tile_columns = simd::LOQUAT_TARGET_NS::float_columns;
     if constexpr (float_format<Format>) {
       std::size_t r = first;
       if (p.x.n < tile_columns)
@@ -216,4 +222,4 @@ template <class Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Form
   }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -15,7 +15,8 @@ template <> struct norms<simd::LOQUAT_TARGET_NS::this_target> {
     if (i < n) apply(i, n - i);
   }
 
-  static void layer_norm(float const* x, float const* w, float const* b, float epsilon, float* y, std::size_t n) noexcept {
+  static void layer_norm(float const* x, float const* w, float const* b, float epsilon, float* y,
+                         std::size_t n) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     auto const count = static_cast<float>(n);
     v::f32x16 total = v::broadcast(0.0f);
@@ -43,4 +44,4 @@ template <> struct norms<simd::LOQUAT_TARGET_NS::this_target> {
   }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

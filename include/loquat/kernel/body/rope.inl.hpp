@@ -25,13 +25,15 @@ template <> struct ropes<simd::LOQUAT_TARGET_NS::this_target> {
     v::store(x, v::fma(a, v::load(cosines, lanes...), turned), lanes...);
   }
   template <class... N>
-  LOQUAT_INLINE static void apart(float* x, float const* cosines, float const* sines, std::size_t half, N... lanes) noexcept {
+  LOQUAT_INLINE static void apart(float* x, float const* cosines, float const* sines, std::size_t half,
+                                  N... lanes) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     v::f32x16 const a = v::load(x, lanes...), b = v::load(x + half, lanes...);
-    v::f32x16 const turned_a = v::mul(b, v::load(sines, lanes...)), turned_b = v::mul(a, v::load(sines + half, lanes...));
+    v::f32x16 const turned_a = v::mul(b, v::load(sines, lanes...)),
+                    turned_b = v::mul(a, v::load(sines + half, lanes...));
     v::store(x, v::fma(a, v::load(cosines, lanes...), turned_a), lanes...);
     v::store(x + half, v::fma(b, v::load(cosines + half, lanes...), turned_b), lanes...);
   }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

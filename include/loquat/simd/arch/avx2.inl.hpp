@@ -61,7 +61,8 @@ LOQUAT_INLINE f32x16 swap_pairs(f32x16 a) noexcept {
 LOQUAT_INLINE float sum(f32x16 a) noexcept { return sum_of_8(_mm256_add_ps(a.lo, a.hi)); }
 LOQUAT_INLINE float max(f32x16 a) noexcept { return max_of_8(_mm256_max_ps(a.lo, a.hi)); }
 LOQUAT_INLINE f32x4 sums(f32x16 a, f32x16 b, f32x16 c, f32x16 d) noexcept {
-  return sums_of_8(_mm256_add_ps(a.lo, a.hi), _mm256_add_ps(b.lo, b.hi), _mm256_add_ps(c.lo, c.hi), _mm256_add_ps(d.lo, d.hi));
+  return sums_of_8(_mm256_add_ps(a.lo, a.hi), _mm256_add_ps(b.lo, b.hi), _mm256_add_ps(c.lo, c.hi),
+                   _mm256_add_ps(d.lo, d.hi));
 }
 
 LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept {
@@ -106,7 +107,8 @@ inline constexpr int signed_bias = 0;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
 // maddubs multiplies unsigned by signed bytes: for signed weights the sign moves to the activation
 template <bool Signed> LOQUAT_INLINE __m256i products(__m256i w, __m256i x) noexcept {
-  __m256i const pairs = Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
+  __m256i const pairs =
+      Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
   return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 template <bool Signed> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept { return {products<Signed>(w.v, x.v)}; }
@@ -139,4 +141,4 @@ LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats ro
   return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums.v), _mm256_mul_ps(row_scale.v, _mm256_set1_ps(scale)), acc.v)};
 }
 
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

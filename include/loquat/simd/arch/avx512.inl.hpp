@@ -44,7 +44,9 @@ LOQUAT_INLINE f32x4 sums(f32x16 a, f32x16 b, f32x16 c, f32x16 d) noexcept {
   return sums_of_8(folded(a), folded(b), folded(c), folded(d));
 }
 
-LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))}; }
+LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
+}
 LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p, std::size_t n) noexcept {
   return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p))};
 }
@@ -103,4 +105,4 @@ LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats ro
   return {_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums.v), _mm512_mul_ps(row_scale.v, _mm512_set1_ps(scale)), acc.v)};
 }
 
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

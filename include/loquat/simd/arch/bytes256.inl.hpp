@@ -17,7 +17,8 @@ LOQUAT_INLINE f32x4 mul(f32x4 a, f32x4 b) noexcept { return {_mm_mul_ps(a.v, b.v
 LOQUAT_INLINE f32x4 fma(f32x4 a, f32x4 b, f32x4 c) noexcept { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
 LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { _mm_storeu_ps(p, a.v); }
 LOQUAT_INLINE f32x4 from_f16(std::uint16_t a, std::uint16_t b, std::uint16_t c, std::uint16_t d) noexcept {
-  std::uint64_t const packed = std::uint64_t{a} | std::uint64_t{b} << 16 | std::uint64_t{c} << 32 | std::uint64_t{d} << 48;
+  std::uint64_t const packed =
+      std::uint64_t{a} | std::uint64_t{b} << 16 | std::uint64_t{c} << 32 | std::uint64_t{d} << 48;
   return {_mm_cvtph_ps(_mm_cvtsi64_si128(static_cast<long long>(packed)))};
 }
 
@@ -56,4 +57,4 @@ LOQUAT_INLINE float max_of_8(__m256 a) noexcept {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

@@ -166,7 +166,7 @@ LOQUAT_INLINE f32x4 totals(i32x8 a, i32x8 b, i32x8 c, i32x8 d, std::int32_t less
 // --- one lane per weight row: the tile of a matrix product -----------------------------------------------------------
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 2; // a tile: row_lanes · tile_vectors rows by columns
-inline constexpr std::size_t float_rows = 2, float_columns = 2; // a tile of float dot products
+inline constexpr std::size_t float_rows = 2, float_columns = 2;  // a tile of float dot products
 
 struct row_sums {
   std::int32_t v[row_lanes];
@@ -209,4 +209,4 @@ LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats ro
   return acc;
 }
 
-} // namespace loquat::simd
+} // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

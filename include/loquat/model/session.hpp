@@ -1,0 +1,102 @@
+#pragma once
+/// \file
+/// A session: everything that changes while a transformer runs, in one piece of memory that is taken once.
+
+#include <loquat/backend/backend.hpp>
+#include <loquat/core/arena.hpp>
+#include <loquat/model/hyperparameters.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+
+namespace loquat {
+
+/// What a session can hold.
+struct session_options {
+  std::size_t context = 0;   ///< tokens; 0: what the model was trained for, at most 4096
+  std::size_t batch = 256;   ///< tokens of one pass; longer inputs are cut up, with the same results
+  kv_type kv = kv_type::f16; ///< element type of the key-value cache
+  std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(); ///< cap on its memory
+};
+
+/// The state of one conversation with a transformer on backend `B`: the tokens so far, the key-value cache, and the
+/// buffers of a forward pass. Move-only; made by `make_session`, used by one thread at a time.
+template <Backend B> class session {
+ public:
+  /// A session for a model of these sizes. `errc::capacity` if its memory exceeds the cap or the machine.
+  static constexpr result<session> make(B const& backend, hyperparameters const& h, std::size_t vocabulary,
+                                        session_options const& options) {
+    session s;
+    std::size_t const context = options.context != 0 ? options.context : std::min<std::size_t>(h.context, 4096);
+    std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
+    workspace_limits const limits{batch, std::max({h.embedding, h.feed_forward, h.heads * h.head_dim}), context,
+                                  h.head_dim};
+    s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context, {}, {}};
+    // the spans of a pass and their lengths, written once to count and once to take
+    auto const each = [&](auto use) {
+      use(s.x, batch * h.embedding);
+      use(s.normed, batch * h.embedding);
+      use(s.queries, batch * h.heads * h.head_dim);
+      use(s.keys, batch * h.kv_heads * h.head_dim);
+      use(s.values, batch * h.kv_heads * h.head_dim);
+      use(s.mixed, batch * h.heads * h.head_dim);
+      use(s.gate, batch * h.feed_forward);
+      use(s.up, batch * h.feed_forward);
+      use(s.cosines, batch * h.rope_dims);
+      use(s.sines, batch * h.rope_dims);
+      use(s.logits, vocabulary);
+    };
+    if (context > std::numeric_limits<std::uint32_t>::max() || h.layers * h.kv_heads > (1u << 31) / h.head_dim)
+      return fail(errc::capacity, "session: a context of ", context, " tokens is beyond any memory");
+    arena_size size;
+    size.add<token>(context);
+    each([&size](std::span<float>&, std::size_t n) { size.add<float>(n); });
+    s.cache.reserve(size);
+    backend.reserve(limits, size);
+    auto memory = arena::make(size.bytes(), options.max_bytes);
+    if (!memory) return memory.error().within("session");
+    s.memory_ = std::move(*memory);
+    s.bytes_ = size.bytes();
+    s.history_ = s.memory_.template take<token>(context);
+    each([&s](std::span<float>& span, std::size_t n) { span = s.memory_.template take<float>(n); });
+    s.cache.take(s.memory_);
+    s.work = backend.make_workspace(limits, s.memory_);
+    s.batch_ = batch;
+    return s;
+  }
+
+  constexpr std::span<token const> tokens() const noexcept { return history_.first(length_); } ///< everything so far
+  constexpr std::size_t context() const noexcept { return history_.size(); } ///< most tokens it can hold
+  constexpr std::size_t batch() const noexcept { return batch_; }            ///< most tokens of one pass
+  constexpr std::uint64_t bytes() const noexcept { return bytes_; }          ///< of memory, all in all
+
+  /// Forgets all but the first n tokens, as if the others had never been.
+  constexpr void truncate(std::size_t n) noexcept { length_ = std::min(n, length_); }
+
+  /// Appends tokens, for which there must be room.
+  constexpr void append(std::span<token const> ids) noexcept {
+    std::copy(ids.begin(), ids.end(), history_.begin() + static_cast<std::ptrdiff_t>(length_));
+    length_ += ids.size();
+  }
+
+  kv_cache cache;                  ///< keys and values of every layer
+  typename B::workspace work{};    ///< the backend's own
+  std::span<float> x, normed;      ///< [batch, embedding]
+  std::span<float> queries, mixed; ///< [batch, heads, head_dim]
+  std::span<float> keys, values;   ///< [batch, kv_heads, head_dim]
+  std::span<float> gate, up;       ///< [batch, feed_forward]
+  std::span<float> cosines, sines; ///< [batch, rope_dims]
+  std::span<float> logits;         ///< [vocabulary]
+
+ private:
+  arena memory_;
+  std::span<token> history_; // [context]
+  std::size_t length_ = 0, batch_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+} // namespace loquat
