@@ -26,8 +26,12 @@ using loquat::errc;
 namespace {
 
 // A whole file as a constant, as `#embed` would give it.
+constexpr std::size_t embedded_size = [] {
+  auto const file = test::sample();
+  return file.bytes.size();
+}();
 constexpr auto embedded = [] {
-  std::array<std::byte, test::sample().bytes.size()> out{};
+  std::array<std::byte, embedded_size> out{};
   std::ranges::copy(test::sample().bytes, out.begin());
   return out;
 }();
@@ -98,7 +102,8 @@ TEST_CASE("floats convert when they fit, and only floats are floats") {
   CHECK(why(file->get<int>("a.bool")) == "x.gguf: key a.bool: expected i32, found bool");
   CHECK(why(file->get<int>("b.i32")) == "x.gguf: key b.i32: expected i32, found array");
 
-  auto const special = test::raw{}.head(0, 1).key("k", value_kind::f64).number(-std::numeric_limits<double>::infinity());
+  auto const special =
+      test::raw{}.head(0, 1).key("k", value_kind::f64).number(-std::numeric_limits<double>::infinity());
   CHECK(special.parse()->get<float>("k").value() == -std::numeric_limits<float>::infinity());
 }
 

@@ -39,9 +39,7 @@ errc code(raw const& file) {
 raw one(std::vector<std::uint64_t> const& shape, std::uint32_t type, std::size_t size) {
   return raw{}.head(1, 0).tensor("t", shape, type, 0).align().zeros(size);
 }
-raw aligned(std::uint32_t alignment) {
-  return raw{}.head(0, 1).key("general.alignment", u32).u32(alignment);
-}
+raw aligned(std::uint32_t alignment) { return raw{}.head(0, 1).key("general.alignment", u32).u32(alignment); }
 
 } // namespace
 
@@ -106,8 +104,7 @@ TEST_CASE("arrays nest only so deep") {
 }
 
 TEST_CASE("a key or tensor that is there twice is an error") {
-  CHECK(why(raw{}.head(0, 3).key("k", u8).u8(1).key("a", u8).u8(1).key("k", boolean).u8(1)) ==
-        "key k is there twice");
+  CHECK(why(raw{}.head(0, 3).key("k", u8).u8(1).key("a", u8).u8(1).key("k", boolean).u8(1)) == "key k is there twice");
   CHECK(why(raw{}.head(2, 0).tensor("t", {1}, 0, 0).tensor("t", {1}, 0, 32).align().zeros(36)) ==
         "tensor t is there twice");
 }

@@ -34,8 +34,8 @@ writer five() {
   out.add("general.alignment", std::uint32_t{64});
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::size_t const columns = 4 * std::min<std::size_t>(i + 1, 4);
-    out.add(tensor_view{names[i], tensor_type::f32, 1, {columns, 1, 1, 1},
-                        std::as_bytes(std::span(numbers).first(columns))});
+    out.add(tensor_view{
+        names[i], tensor_type::f32, 1, {columns, 1, 1, 1}, std::as_bytes(std::span(numbers).first(columns))});
   }
   return out;
 }

@@ -16,8 +16,10 @@ template <class T> std::uint64_t walk_as(loquat::gguf::value const& value) {
   if (auto const elements = value.array<T>()) {
     std::size_t n = 0;
     for (auto element : *elements) {
-      if constexpr (loquat::PlainNumber<T>) sum += element == (*elements)[n];
-      else sum += element.size();
+      if constexpr (loquat::PlainNumber<T>)
+        sum += element == (*elements)[n];
+      else
+        sum += element.size();
       ++n;
     }
     if (n != elements->size()) return 0; // the callers see that nothing was counted

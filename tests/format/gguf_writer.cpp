@@ -48,7 +48,7 @@ constexpr writer everything() {
   out.add("a.f64", 1e300);
   out.add("b.i32", std::array{7, 8, 9});
   out.add("b.texts", std::vector<std::string_view>{"<s>", "", "caf\xc3\xa9"});
-  out.add("b.bools", std::vector<bool>{false, true});
+  out.add("b.bools", std::array{false, true});
   out.add("b.empty", std::span<float const>());
   out.add("b.nested", std::vector<std::vector<std::uint8_t>>{{1, 2}, {}, {3}});
   out.add(tensor("first", 2, 3));
@@ -125,8 +125,7 @@ TEST_CASE("mistakes come back from the writing") {
     out.add(key, value);
     return why(out.bytes());
   };
-  CHECK(with("general.alignment", 3U) ==
-        "key general.alignment: expected a power of two from 8 to 16777216, found 3");
+  CHECK(with("general.alignment", 3U) == "key general.alignment: expected a power of two from 8 to 16777216, found 3");
   CHECK(with("general.alignment", 32) == "key general.alignment: expected u32, found i32");
 
   auto twice = everything();

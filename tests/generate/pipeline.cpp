@@ -83,6 +83,9 @@ static_assert(!Pipes<std::string_view, decltype(decode(tok))>);
 static_assert(!Pipes<char const*, decltype(decode(tok))>);
 static_assert(!Pipes<std::vector<token>, decltype(encode(tok))>);
 static_assert(!Pipes<std::vector<token>, decltype(until("x"))>);
+static_assert(Pipes<std::vector<std::string>&, decltype(until("x"))>);
+static_assert(!Pipes<decltype(std::views::iota(1, 2) | std::views::transform([](int) { return std::string(); })),
+                     decltype(until("x"))>); // strings that are gone at once
 template <class T>
 concept Encodes = requires(T t) { loquat::encode(std::move(t)); };
 static_assert(!Encodes<toy::bytes>);

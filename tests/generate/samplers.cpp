@@ -59,7 +59,7 @@ std::vector<std::size_t> ranked(logits const& x) {
   std::vector<std::size_t> ids;
   for (std::size_t i = 0; i < x.size(); ++i)
     if (x[i] > -infinity) ids.push_back(i);
-  std::ranges::stable_sort(ids, [&](auto a, auto b) { return x[a] > x[b]; });
+  std::ranges::sort(ids, [&](auto a, auto b) { return x[a] != x[b] ? x[a] > x[b] : a < b; });
   return ids;
 }
 

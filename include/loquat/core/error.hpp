@@ -34,7 +34,7 @@ constexpr std::string_view name(errc code) noexcept {
 namespace detail {
 
 constexpr void append(std::vector<char>& out, std::string_view part) {
-  out.insert(out.end(), part.begin(), part.end());
+  for (char c : part) out.push_back(c); // insert() of a range draws false warnings from GCC 12
 }
 template <std::same_as<char> C> constexpr void append(std::vector<char>& out, C part) { out.push_back(part); }
 template <std::same_as<bool> B> constexpr void append(std::vector<char>& out, B part) {

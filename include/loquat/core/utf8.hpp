@@ -20,39 +20,25 @@ struct character {
   friend constexpr bool operator==(character const&, character const&) = default;
 };
 
-namespace detail {
-
-/// What a lead byte promises: the bytes of the sequence (0 for a byte that is no lead) and the range of the second byte,
-/// which is what excludes overlong forms, surrogates and code points above U+10FFFF.
-struct lead {
-  unsigned length, second_min, second_max;
-};
-
-constexpr lead read_lead(unsigned char byte) noexcept {
-  if (byte < 0x80) return {1, 0, 0};
-  if (byte < 0xC2) return {0, 0, 0};
-  if (byte < 0xE0) return {2, 0x80, 0xBF};
-  if (byte < 0xF0) return {3, byte == 0xE0 ? 0xA0u : 0x80u, byte == 0xED ? 0x9Fu : 0xBFu};
-  if (byte < 0xF5) return {4, byte == 0xF0 ? 0x90u : 0x80u, byte == 0xF4 ? 0x8Fu : 0xBFu};
-  return {0, 0, 0};
-}
-
-} // namespace detail
-
 /// Reads the first character of `text`.
 constexpr character decode(std::string_view text) noexcept {
   if (text.empty()) return {};
-  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  auto const [length, second_min, second_max] = detail::read_lead(byte(0));
-  if (length == 1) return {byte(0), 1, true};
-  character const bad{replacement, 1, false};
-  if (length == 0 || text.size() < length || byte(1) < second_min || byte(1) > second_max) return bad;
-  char32_t code_point = ((byte(0) & (0x7Fu >> length)) << 6) | (byte(1) & 0x3Fu);
-  for (unsigned i = 2; i < length; ++i) {
-    if ((byte(i) & 0xC0u) != 0x80u) return bad;
-    code_point = (code_point << 6) | (byte(i) & 0x3Fu);
+  char32_t const first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return {first, 1, true};
+  // The six bits of a continuation byte; more than that if there is none.
+  auto const bits = [&](std::size_t i) -> char32_t {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) ^ 0x80u : 0xFFu;
+  };
+  if (first >= 0xC2 && first < 0xE0) {
+    if (auto const b = bits(1); b < 0x40) return {(first & 0x1F) << 6 | b, 2, true};
+  } else if (first >= 0xE0 && first < 0xF0) {
+    char32_t const b = bits(1), c = bits(2), all = (first & 0xF) << 12 | b << 6 | c;
+    if ((b | c) < 0x40 && all >= 0x800 && (all < 0xD800 || all > 0xDFFF)) return {all, 3, true};
+  } else if (first >= 0xF0 && first < 0xF5) {
+    char32_t const b = bits(1), c = bits(2), d = bits(3), all = (first & 0x7) << 18 | b << 12 | c << 6 | d;
+    if ((b | c | d) < 0x40 && all >= 0x10000 && all <= 0x10FFFF) return {all, 4, true};
   }
-  return {code_point, length, true};
+  return {replacement, 1, false};
 }
 
 /// A code point as bytes.
@@ -90,6 +76,25 @@ constexpr std::size_t valid_prefix(std::string_view text) noexcept {
 
 /// True if all of `text` is valid UTF-8.
 constexpr bool is_valid(std::string_view text) noexcept { return valid_prefix(text) == text.size(); }
+
+namespace detail {
+
+/// What a lead byte promises: the bytes of the sequence (0 for a byte that is no lead) and the range of the second byte,
+/// which is what excludes overlong forms, surrogates and code points above U+10FFFF.
+struct lead {
+  unsigned length, second_min, second_max;
+};
+
+constexpr lead read_lead(unsigned char byte) noexcept {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte < 0xC2) return {0, 0, 0};
+  if (byte < 0xE0) return {2, 0x80, 0xBF};
+  if (byte < 0xF0) return {3, byte == 0xE0 ? 0xA0u : 0x80u, byte == 0xED ? 0x9Fu : 0xBFu};
+  if (byte < 0xF5) return {4, byte == 0xF0 ? 0x90u : 0x80u, byte == 0xF4 ? 0x8Fu : 0xBFu};
+  return {0, 0, 0};
+}
+
+} // namespace detail
 
 /// Length in bytes of `text` without a character at its end that has begun but lacks bytes. Bytes that no further byte
 /// could make valid count as complete: they need not be waited for.

@@ -27,16 +27,17 @@
 
 namespace loquat::gguf {
 
-/// A GGUF file, open. Move-only; whatever it hands out (keys, texts, tensor data) stays valid while it lives, also after
-/// it was moved. Every reference into the bytes was checked on opening.
+/// A GGUF file, open. Move-only; whatever it hands out (keys, texts, tensor data) stays valid while it lives, also
+/// after it was moved. Every reference into the bytes was checked on opening.
 class file {
  public:
-  constexpr file() = default;                             ///< a file without metadata and tensors
-  constexpr file(file&&) noexcept = default;              ///< takes everything over
-  constexpr file& operator=(file&&) noexcept = default;   ///< \overload
+  constexpr file() = default;                           ///< a file without metadata and tensors
+  constexpr file(file&&) noexcept = default;            ///< takes everything over
+  constexpr file& operator=(file&&) noexcept = default; ///< \overload
 
-  /// Reads a file that is in memory; `bytes` must outlive the result. `name` is what messages call it. A part of a split
-  /// file is read as if it were alone. Errors: `errc::malformed`, `errc::unsupported`; they name the key, tensor or byte.
+  /// Reads a file that is in memory; `bytes` must outlive the result. `name` is what messages call it. A part of a
+  /// split file is read as if it were alone. Errors: `errc::malformed`, `errc::unsupported`; they name the key, tensor
+  /// or byte.
   static constexpr result<file> parse(std::span<std::byte const> bytes, std::string_view name = "gguf") {
     file out;
     out.name_.assign(name.begin(), name.end());
@@ -61,8 +62,8 @@ class file {
   }
 
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< what messages call it
-  constexpr std::uint32_t version() const noexcept { return layout_.version; }     ///< of the format: 2 or 3
-  constexpr std::uint32_t alignment() const noexcept { return layout_.alignment; } ///< of tensor data, in bytes
+  constexpr std::uint32_t version() const noexcept { return layout_.version; }              ///< of the format: 2 or 3
+  constexpr std::uint32_t alignment() const noexcept { return layout_.alignment; }        ///< of tensor data, in bytes
   constexpr std::span<entry const> metadata() const noexcept { return layout_.metadata; } ///< in the order of the file
   constexpr std::span<tensor_view const> tensors() const noexcept { return layout_.tensors; } ///< the same
 
@@ -72,8 +73,8 @@ class file {
     return found ? &found->value : nullptr;
   }
 
-  /// The value of `key` as a `T`, converted as `value::get` says. Errors, which name the key, what was expected and what
-  /// was found: `errc::missing`, `errc::mismatch`.
+  /// The value of `key` as a `T`, converted as `value::get` says. Errors, which name the key, what was expected and
+  /// what was found: `errc::missing`, `errc::mismatch`.
   template <class T> constexpr result<T> get(std::string_view key) const {
     auto const* found = find(key);
     if (!found) return fail(errc::missing, name(), ": no key ", key, " (expected ", gguf::name(kind_of<T>()), ")");

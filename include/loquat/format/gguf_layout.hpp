@@ -60,10 +60,10 @@ struct extent {
 /// What a header says.
 struct layout {
   std::uint32_t version = 3;
-  std::uint32_t alignment = 32;      // bytes; every tensor begins at a multiple of it
-  std::vector<entry> metadata;       // in the order of the file
-  std::vector<tensor_view> tensors;  // the same; their data is empty
-  std::vector<extent> extents;       // of the tensors
+  std::uint32_t alignment = 32;     // bytes; every tensor begins at a multiple of it
+  std::vector<entry> metadata;      // in the order of the file
+  std::vector<tensor_view> tensors; // the same; their data is empty
+  std::vector<extent> extents;      // of the tensors
   name_index<entry, &entry::key> keys;
   name_index<tensor_view, &tensor_view::name> names;
 };

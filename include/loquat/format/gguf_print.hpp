@@ -29,10 +29,14 @@ inline void print(std::vector<char>& out, value const& value, print_options opti
     for (char const c : text) {
       auto const code = static_cast<unsigned char>(c);
       constexpr std::string_view digits = "0123456789abcdef";
-      if (c == '\n') append(out, std::string_view("\\n"));
-      else if (c == '"' || c == '\\') append(out, '\\'), append(out, c);
-      else if (code >= 0x20 && code != 0x7f) append(out, c);
-      else append(out, std::string_view("\\x")), append(out, digits[code >> 4]), append(out, digits[code & 15]);
+      if (c == '\n')
+        append(out, std::string_view("\\n"));
+      else if (c == '"' || c == '\\')
+        append(out, '\\'), append(out, c);
+      else if (code >= 0x20 && code != 0x7f)
+        append(out, c);
+      else
+        append(out, std::string_view("\\x")), append(out, digits[code >> 4]), append(out, digits[code & 15]);
     }
     append(out, '"');
     if (text.size() < value.payload().size()) append(out, std::string_view(" … ")), append(out, value.payload().size());

@@ -60,16 +60,22 @@ constexpr std::string_view name(value_kind kind) noexcept {
 
 /// The kind that stores a `T`: a number, `bool`, or text (anything that converts to `std::string_view`).
 template <class T>
-  requires(PlainNumber<T> || std::convertible_to<T, std::string_view>)
-constexpr value_kind kind_of() noexcept {
+requires(PlainNumber<T> || std::convertible_to<T, std::string_view>) constexpr value_kind kind_of() noexcept {
   using enum value_kind;
-  if constexpr (std::convertible_to<T, std::string_view>) return string;
-  else if constexpr (std::same_as<T, bool>) return boolean;
-  else if constexpr (std::floating_point<T>) return sizeof(T) == 4 ? f32 : f64;
-  else if constexpr (sizeof(T) == 1) return std::is_signed_v<T> ? i8 : u8;
-  else if constexpr (sizeof(T) == 2) return std::is_signed_v<T> ? i16 : u16;
-  else if constexpr (sizeof(T) == 4) return std::is_signed_v<T> ? i32 : u32;
-  else return std::is_signed_v<T> ? i64 : u64;
+  if constexpr (std::convertible_to<T, std::string_view>)
+    return string;
+  else if constexpr (std::same_as<T, bool>)
+    return boolean;
+  else if constexpr (std::floating_point<T>)
+    return sizeof(T) == 4 ? f32 : f64;
+  else if constexpr (sizeof(T) == 1)
+    return std::is_signed_v<T> ? i8 : u8;
+  else if constexpr (sizeof(T) == 2)
+    return std::is_signed_v<T> ? i16 : u16;
+  else if constexpr (sizeof(T) == 4)
+    return std::is_signed_v<T> ? i32 : u32;
+  else
+    return std::is_signed_v<T> ? i64 : u64;
 }
 
 template <class T> class array_view;
@@ -113,17 +119,28 @@ namespace detail {
 /// `f` of the number of kind `kind` at `from`, in the type in which it is stored.
 template <class F> constexpr auto with_number(value_kind kind, char const* from, F f) {
   switch (kind) {
-  case value_kind::u8: return f(load_little<std::uint8_t>(from));
-  case value_kind::i8: return f(load_little<std::int8_t>(from));
-  case value_kind::u16: return f(load_little<std::uint16_t>(from));
-  case value_kind::i16: return f(load_little<std::int16_t>(from));
-  case value_kind::u32: return f(load_little<std::uint32_t>(from));
-  case value_kind::i32: return f(load_little<std::int32_t>(from));
-  case value_kind::u64: return f(load_little<std::uint64_t>(from));
-  case value_kind::i64: return f(load_little<std::int64_t>(from));
-  case value_kind::f32: return f(load_little<float>(from));
-  case value_kind::f64: return f(load_little<double>(from));
-  default: return f(load_little<bool>(from));
+  case value_kind::u8:
+    return f(load_little<std::uint8_t>(from));
+  case value_kind::i8:
+    return f(load_little<std::int8_t>(from));
+  case value_kind::u16:
+    return f(load_little<std::uint16_t>(from));
+  case value_kind::i16:
+    return f(load_little<std::int16_t>(from));
+  case value_kind::u32:
+    return f(load_little<std::uint32_t>(from));
+  case value_kind::i32:
+    return f(load_little<std::int32_t>(from));
+  case value_kind::u64:
+    return f(load_little<std::uint64_t>(from));
+  case value_kind::i64:
+    return f(load_little<std::int64_t>(from));
+  case value_kind::f32:
+    return f(load_little<float>(from));
+  case value_kind::f64:
+    return f(load_little<double>(from));
+  default:
+    return f(load_little<bool>(from));
   }
 }
 
@@ -145,9 +162,12 @@ template <PlainNumber T> constexpr std::optional<T> number_as(value_kind kind, c
 
 /// The next element of a checked array.
 template <class T> constexpr T next_element(byte_reader<char>& reader, value_kind kind) {
-  if constexpr (PlainNumber<T>) return *number_as<T>(kind, reader.take(size_of(kind)).data());
-  else if constexpr (std::same_as<T, value>) return *value::read(reader, kind);
-  else return reader.template text<std::uint64_t>();
+  if constexpr (PlainNumber<T>)
+    return *number_as<T>(kind, reader.take(size_of(kind)).data());
+  else if constexpr (std::same_as<T, value>)
+    return *value::read(reader, kind);
+  else
+    return reader.template text<std::uint64_t>();
 }
 
 } // namespace detail
@@ -188,14 +208,12 @@ template <class T> class array_view : public std::ranges::view_interface<array_v
     std::string_view rest_; // this element and those behind it
   };
 
-  constexpr array_view() noexcept = default; ///< no elements
+  constexpr array_view() noexcept = default;                                                      ///< no elements
   constexpr iterator begin() const noexcept { return {array_.element_kind(), array_.payload()}; } ///< the first element
   constexpr iterator end() const noexcept { return {array_.element_kind(), {}}; }                 ///< behind the last
   constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(array_.size()); } ///< elements
   /// The number at `position`, which is less than `size()`.
-  constexpr T operator[](std::size_t position) const
-    requires PlainNumber<T>
-  {
+  constexpr T operator[](std::size_t position) const requires PlainNumber<T> {
     auto const kind = array_.element_kind();
     return *detail::number_as<T>(kind, array_.payload().data() + position * detail::size_of(kind));
   }
@@ -270,8 +288,9 @@ constexpr result<value> value::read_array(byte_reader<char>& reader, unsigned de
     return fail(errc::malformed, "at byte ", start - 12, ": ", static_cast<std::uint32_t>(out.element_),
                 " is no kind of element");
   // What the elements take at least bounds the loops below by the size of the file, whatever the count says.
-  std::size_t const least = out.element_ == value_kind::string ? 8 : out.element_ == value_kind::array ? 12
-                                                                    : detail::size_of(out.element_);
+  std::size_t const least = out.element_ == value_kind::string  ? 8
+                            : out.element_ == value_kind::array ? 12
+                                                                : detail::size_of(out.element_);
   if (out.size_ > reader.remaining() / least)
     return fail(errc::malformed, "at byte ", start - 8, ": an array of ", out.size_, " ", gguf::name(out.element_),
                 " does not fit the ", reader.remaining(), " bytes left");

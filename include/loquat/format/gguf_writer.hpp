@@ -31,12 +31,14 @@ namespace detail {
 
 template <class T> inline constexpr bool storable = PlainNumber<T> || std::convertible_to<T const&, std::string_view>;
 template <std::ranges::forward_range R>
-  requires(!std::convertible_to<R const&, std::string_view>)
-inline constexpr bool storable<R> = storable<std::ranges::range_value_t<R>>;
+requires(!std::convertible_to<R const&, std::string_view>) inline constexpr bool storable<R> =
+    storable<std::ranges::range_value_t<R>>;
 
 template <class T> constexpr value_kind stored_kind() noexcept {
-  if constexpr (PlainNumber<T> || std::convertible_to<T const&, std::string_view>) return kind_of<T>();
-  else return value_kind::array;
+  if constexpr (PlainNumber<T> || std::convertible_to<T const&, std::string_view>)
+    return kind_of<T>();
+  else
+    return value_kind::array;
 }
 
 constexpr void append_string(std::vector<std::byte>& out, std::string_view text) {
@@ -114,19 +116,18 @@ class writer {
     return file ? file->commit() : result<void>(file.error());
   }
 
-  /// Writes `prefix-00001-of-0000N.gguf` and so on, with at most `max_part_bytes` of tensor data in a part (but at least
-  /// one tensor), and returns N. No part appears before all of them are written.
+  /// Writes `prefix-00001-of-0000N.gguf` and so on, with at most `max_part_bytes` of tensor data in a part (but at
+  /// least one tensor), and returns N. No part appears before all of them are written.
   result<std::uint16_t> write_split(std::string const& prefix, std::uint64_t max_part_bytes) const {
-    auto const checked = layout_of_metadata();
-    if (!checked) return checked.error();
+    auto const aligned = alignment();
+    if (!aligned) return aligned.error();
     std::vector<writer> parts{*this};
     parts[0].tensors_.clear();
     std::uint64_t filled = 0;
     for (auto const& tensor : tensors_) {
       if (!parts.back().tensors_.empty() && tensor.data.size() > max_part_bytes - std::min(max_part_bytes, filled)) {
         parts.emplace_back();
-        if (checked->keys.find(checked->metadata, detail::alignment_key))
-          parts.back().add(detail::alignment_key, checked->alignment);
+        parts.back().add(detail::alignment_key, *aligned);
         filled = 0;
       }
       parts.back().add(tensor);
@@ -167,17 +168,19 @@ class writer {
     return out;
   }
 
-  constexpr result<detail::layout> layout_of_metadata() const {
+  /// What the metadata say about it; on the way they are checked.
+  constexpr result<std::uint32_t> alignment() const {
     auto const alone = start(0);
     std::vector<char> copy;
-    return detail::read_layout(as_text(alone, copy), alone.size());
+    auto const layout = detail::read_layout(as_text(alone, copy), alone.size());
+    if (!layout) return layout.error();
+    return layout->alignment;
   }
 
   /// Gives the file to `sink(bytes)`, which returns a `result<void>`, piece by piece.
   template <class Sink> constexpr result<void> emit(Sink sink) const {
-    auto const checked = layout_of_metadata();
-    if (!checked) return checked.error();
-    auto const alignment = checked->alignment;
+    auto const aligned = alignment();
+    if (!aligned) return aligned.error();
     auto header = start(tensors_.size());
     std::uint64_t offset = 0;
     for (auto const& tensor : tensors_) {
@@ -191,18 +194,18 @@ class writer {
       if (auto const size = byte_size(tensor.type, stored); size && *size != tensor.data.size())
         return fail(errc::argument, "tensor ", tensor.name, ": expected ", *size, " bytes of data, found ",
                     tensor.data.size());
-      offset = detail::align_up(offset + tensor.data.size(), alignment);
+      offset = detail::align_up(offset + tensor.data.size(), *aligned);
     }
-    header.resize(static_cast<std::size_t>(detail::align_up(header.size(), alignment)), std::byte{0});
+    header.resize(static_cast<std::size_t>(detail::align_up(header.size(), *aligned)), std::byte{0});
     std::vector<char> copy;
     if (auto const whole = detail::read_layout(as_text(header, copy), header.size() + offset); !whole)
       return whole.error();
     if (auto sunk = sink(std::span<std::byte const>(header)); !sunk) return sunk;
-    std::vector<std::byte> const zeros(alignment, std::byte{0});
+    std::vector<std::byte> const zeros(*aligned, std::byte{0});
     for (auto const& tensor : tensors_) {
       auto const size = tensor.data.size();
       if (auto sunk = sink(tensor.data); !sunk) return sunk;
-      auto const padding = static_cast<std::size_t>(detail::align_up(size, alignment) - size);
+      auto const padding = static_cast<std::size_t>(detail::align_up(size, *aligned) - size);
       if (auto sunk = sink(std::span(zeros).first(padding)); !sunk) return sunk;
     }
     return {};

@@ -34,7 +34,7 @@ template <PieceRange V, class Stops> class until_source {
       if (first.whole) break;
       held_ = first.stop.substr(0, held_.size() + rest_.size());
       auto const piece = pieces_.next();
-      rest_ = piece ? std::string_view(*piece) : std::string_view();
+      rest_ = piece.value_or(std::string_view());
       if (!piece && std::exchange(ended_, true)) break;
     }
     stopped_ = true;
@@ -67,7 +67,7 @@ template <PieceRange V, class Stops> class until_source {
   }
   constexpr char character(std::size_t i) const { return i < held_.size() ? held_[i] : rest_[i - held_.size()]; }
 
-  puller<V> pieces_;
+  puller<V, std::string_view> pieces_;
   Stops stops_;
   std::string_view held_; // text held back: part of a stop string
   std::string_view rest_; // of the current piece

@@ -5,6 +5,7 @@
 
 #include <loquat/core/math.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -24,9 +25,8 @@ inline constexpr float lowest_logit = std::numeric_limits<float>::lowest();
 template <class Visit> constexpr void visit_logits(std::span<float const> logits, float floor, Visit visit) {
   constexpr std::size_t block = 32;
   for (std::size_t i = 0; i < logits.size();) {
-    std::size_t end = logits.size();
-    if (end - i >= block) {
-      end = i + block;
+    std::size_t const end = i + std::min(block, logits.size() - i);
+    if (end - i == block) {
       unsigned any = 0;
       for (std::size_t j = 0; j < block; ++j) any |= static_cast<unsigned>(logits[i + j] >= floor);
       if (any == 0) {
@@ -34,8 +34,15 @@ template <class Visit> constexpr void visit_logits(std::span<float const> logits
         continue;
       }
     }
-    for (; i < end; ++i)
-      if (logits[i] >= floor && !visit(i)) return;
+    // Which logits take part is hard to predict, so they are listed without a branch.
+    std::array<std::size_t, block> list{};
+    std::size_t listed = 0;
+    for (; i < end; ++i) {
+      list[listed] = i;
+      listed += static_cast<std::size_t>(logits[i] >= floor);
+    }
+    for (std::size_t j = 0; j < listed; ++j)
+      if (!visit(list[j])) return;
   }
 }
 

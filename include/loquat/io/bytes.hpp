@@ -23,8 +23,7 @@ concept PlainNumber = std::integral<T> || std::same_as<T, float> || std::same_as
 
 /// The number stored in the `sizeof(T)` bytes from `from` on; alignment does not matter. Any non-zero byte is `true`.
 template <PlainNumber T, class Byte>
-  requires(sizeof(Byte) == 1)
-constexpr T load_little(Byte const* from) noexcept {
+requires(sizeof(Byte) == 1) constexpr T load_little(Byte const* from) noexcept {
   if constexpr (std::same_as<T, bool>) {
     return load_little<std::uint8_t>(from) != 0;
   } else if constexpr (std::floating_point<T>) {
@@ -73,12 +72,11 @@ template <class Byte> class byte_reader {
   /// Reads `bytes` from their start.
   constexpr explicit byte_reader(std::span<Byte const> bytes) noexcept : bytes_(bytes) {}
   constexpr explicit byte_reader(std::string_view text) noexcept ///< \overload
-    requires std::same_as<Byte, char>
-      : bytes_(text) {}
+      requires std::same_as<Byte, char> : bytes_(text) {}
 
-  constexpr bool ok() const noexcept { return wanted_ == 0; }               ///< whether every read so far fitted
-  constexpr explicit operator bool() const noexcept { return ok(); }        ///< the same
-  constexpr std::size_t offset() const noexcept { return offset_; }         ///< where the next (or the failed) read begins
+  constexpr bool ok() const noexcept { return wanted_ == 0; }        ///< whether every read so far fitted
+  constexpr explicit operator bool() const noexcept { return ok(); } ///< the same
+  constexpr std::size_t offset() const noexcept { return offset_; }  ///< where the next (or the failed) read begins
   /// Bytes that are left; 0 after a failure.
   constexpr std::size_t remaining() const noexcept { return ok() ? bytes_.size() - offset_ : 0; }
 
@@ -109,8 +107,10 @@ template <class Byte> class byte_reader {
   /// The next `size` bytes as text. In constant evaluation only for a reader of `char`.
   constexpr std::string_view text(std::uint64_t size) noexcept {
     auto const taken = take(size);
-    if constexpr (std::same_as<Byte, char>) return {taken.data(), taken.size()};
-    else return {reinterpret_cast<char const*>(taken.data()), taken.size()};
+    if constexpr (std::same_as<Byte, char>)
+      return {taken.data(), taken.size()};
+    else
+      return {reinterpret_cast<char const*>(taken.data()), taken.size()};
   }
   /// Text behind its length, which is stored as a `Length`.
   template <std::unsigned_integral Length> constexpr std::string_view text() noexcept { return text(read<Length>()); }
@@ -128,6 +128,6 @@ template <class Byte> class byte_reader {
 };
 
 template <class Byte> byte_reader(std::span<Byte const>) -> byte_reader<Byte>;
-byte_reader(std::string_view) -> byte_reader<char>;
+byte_reader(std::string_view)->byte_reader<char>;
 
 } // namespace loquat

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The seam to the operating system: an open file, owned. Paths are UTF-8 everywhere. What maps or writes whole files is
-/// built on it (`io/mmap.hpp`, `io/atomic_file.hpp`).
+/// The seam to the operating system: an open file, owned. Paths are UTF-8 everywhere. What maps or writes whole files
+/// is built on it (`io/mmap.hpp`, `io/atomic_file.hpp`).
 
 #include <loquat/core/result.hpp>
 
@@ -15,19 +15,19 @@
 #include <utility>
 
 #if defined(_WIN32)
-# if !defined(WIN32_LEAN_AND_MEAN)
-#  define WIN32_LEAN_AND_MEAN
-# endif
-# if !defined(NOMINMAX)
-#  define NOMINMAX
-# endif
-# include <windows.h>
+#  if !defined(WIN32_LEAN_AND_MEAN)
+#    define WIN32_LEAN_AND_MEAN
+#  endif
+#  if !defined(NOMINMAX)
+#    define NOMINMAX
+#  endif
+#  include <windows.h>
 #else
-# include <cerrno>
-# include <cstdio>
-# include <fcntl.h>
-# include <sys/stat.h>
-# include <unistd.h>
+#  include <cerrno>
+#  include <cstdio>
+#  include <fcntl.h>
+#  include <sys/stat.h>
+#  include <unistd.h>
 #endif
 
 namespace loquat::detail {

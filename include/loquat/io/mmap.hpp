@@ -16,7 +16,7 @@
 #include <vector>
 
 #if !defined(_WIN32)
-# include <sys/mman.h>
+#  include <sys/mman.h>
 #endif
 
 namespace loquat {
@@ -70,7 +70,7 @@ class mapped_file {
     return file;
   }
 
-  constexpr std::span<std::byte const> bytes() const noexcept { return bytes_; } ///< the whole file
+  constexpr std::span<std::byte const> bytes() const noexcept { return bytes_; }            ///< the whole file
   constexpr std::string_view path() const noexcept { return {path_.data(), path_.size()}; } ///< as given to `open`
 
   /// Whether the file still has the bytes that were mapped; `errc::io` when it has become shorter.

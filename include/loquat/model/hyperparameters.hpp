@@ -71,9 +71,8 @@ class parameter_reader {
 
  private:
   constexpr std::vector<char> key_of(std::string_view suffix) const {
-    std::vector<char> key(prefix_.begin(), prefix_.end());
-    key.push_back('.');
-    key.insert(key.end(), suffix.begin(), suffix.end());
+    std::vector<char> key;
+    (append(key, prefix_), append(key, '.'), append(key, suffix));
     return key;
   }
   static constexpr std::string_view view(std::vector<char> const& key) { return {key.data(), key.size()}; }

@@ -14,9 +14,9 @@ namespace loquat {
 /// A set of pairs of code points that has no false negatives.
 class adjacency {
  public:
-  /// About 16 bits for each of `pairs` pairs, at most 256 KiB.
+  /// About 8 bits for each of `pairs` pairs, at most 128 KiB.
   constexpr explicit adjacency(std::size_t pairs = 0)
-      : bits_(std::bit_ceil((pairs < 131'072 ? pairs : 131'072) / 4 + 1), 0),
+      : bits_(std::bit_ceil((pairs < 131'072 ? pairs : 131'072) / 8 + 1), 0),
         shift_(58 - static_cast<unsigned>(std::countr_zero(bits_.size()))) {}
 
   constexpr void insert(char32_t left, char32_t right) {

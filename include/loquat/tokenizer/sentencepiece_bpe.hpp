@@ -76,10 +76,11 @@ class sentencepiece_bpe {
   };
 
   constexpr std::uint32_t symbol_of(char32_t c) const noexcept { return c < 128 ? ascii_[c] : characters_.find(c, 0); }
-  constexpr void append_symbols(std::vector<bpe_symbol>& out, std::string_view text) const;
+  constexpr std::size_t split(std::string_view text, std::span<bpe_symbol> out) const noexcept;
+  constexpr std::size_t plain_run(std::string_view text) const noexcept;
   constexpr result<void> read_pieces(vocabulary_spec const& spec);
   constexpr result<void> learn_rules(vocabulary_spec const& spec);
-  constexpr bool learn_characters(std::string_view text, std::vector<float>& scores, token id);
+  constexpr void learn_rule(token id, std::span<bpe_symbol> symbols);
 
   vocabulary vocabulary_;
   token begin_ = no_token, end_ = no_token, unknown_ = no_token;
@@ -98,7 +99,39 @@ class sentencepiece_bpe {
   std::vector<halves> unused_; // by `whole`
   prefix_trie user_defined_;   // over normalised text
   prefix_trie control_;        // over the text as it is
+  std::array<bool, 256> plain_{}; // ASCII that normalisation leaves alone and that begins no user-defined piece
 };
+
+/// Makes one symbol for each character of `text`, for which there must be room, and returns how many. Bytes that are no
+/// UTF-8 are part of no piece.
+constexpr std::size_t sentencepiece_bpe::split(std::string_view text, std::span<bpe_symbol> out) const noexcept {
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < text.size(); ++count) {
+    std::uint32_t id = pair_map::none;
+    if (auto const byte = static_cast<unsigned char>(text[at]); byte < 0x80) {
+      id = ascii_[byte];
+      ++at;
+    } else {
+      auto const c = utf8::decode(text.substr(at));
+      if (c.valid) id = characters_.find(c.code_point, 0);
+      at += c.length;
+    }
+    out[count].id = id;
+    out[count].end = static_cast<std::uint32_t>(at);
+  }
+  return count;
+}
+
+/// How many characters in front of `text` are plain and have no cut between them.
+constexpr std::size_t sentencepiece_bpe::plain_run(std::string_view text) const noexcept {
+  auto const is_plain = [&](std::size_t i) { return plain_[static_cast<unsigned char>(text[i])]; };
+  if (text.empty() || !is_plain(0)) return 0;
+  std::size_t n = 1;
+  while (n < text.size() && is_plain(n) &&
+         adjacent_.contains(static_cast<unsigned char>(text[n - 1]), static_cast<unsigned char>(text[n])))
+    ++n;
+  return n;
+}
 
 } // namespace loquat
 

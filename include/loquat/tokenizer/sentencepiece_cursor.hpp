@@ -12,7 +12,9 @@ namespace loquat {
 class sentencepiece_cursor {
  public:
   constexpr sentencepiece_cursor(sentencepiece_bpe const& tokenizer, std::string_view text, encode_options options)
-      : tokenizer_(&tokenizer), rest_(text), options_(options), ready_(options.add_special && tokenizer.add_begin_ ? tokenizer.begin_ : no_token) {}
+      : tokenizer_(&tokenizer), rest_(text), options_(options) {
+    if (options.add_special && tokenizer.add_begin_) ready_ = tokenizer.begin_;
+  }
 
   /// The next id; after the last one `no_token` for ever.
   constexpr token next() {
@@ -23,11 +25,10 @@ class sentencepiece_cursor {
       if (next_ != count_ || !parts_.empty()) {
         take_symbol();
       } else if (in_section_) {
-        if (!read_stretch()) {
-          in_section_ = false;
-          after_unknown_ = false;
-          ready_ = std::exchange(control_, no_token);
-        }
+        if (read_stretch()) continue;
+        in_section_ = false;
+        after_unknown_ = false;
+        ready_ = std::exchange(control_, no_token);
       } else if (!rest_.empty()) {
         begin_section();
       } else if (!ended_) {
@@ -42,60 +43,79 @@ class sentencepiece_cursor {
  private:
   /// Sets `section_` to read what comes before the next control token, and `control_` to that.
   constexpr void begin_section() {
-    std::size_t length = rest_.size(), skip = 0;
-    auto const& names = tokenizer_->control_;
-    if (options_.parse_special) {
-      for (std::size_t at = 0; at < rest_.size(); ++at) {
-        if (!names.begins(static_cast<unsigned char>(rest_[at]))) continue;
-        if (auto const found = names.longest(rest_.substr(at)); found.id != no_token) {
-          control_ = found.id;
-          length = at;
-          skip = found.length;
-          break;
-        }
-      }
+    prefix_trie::match found;
+    std::size_t at = options_.parse_special ? 0 : rest_.size();
+    for (; at < rest_.size(); ++at) {
+      if (!tokenizer_->control_.begins(static_cast<unsigned char>(rest_[at]))) continue;
+      found = tokenizer_->control_.longest(rest_.substr(at));
+      if (found.id != no_token) break;
     }
     auto spaces = tokenizer_->spaces_;
     spaces.invalid = options_.invalid;
-    section_ = space_normalizer(rest_.substr(0, length), spaces);
+    section_ = space_normalizer(rest_.substr(0, at), spaces);
     in_section_ = true;
-    rest_.remove_prefix(length + skip);
+    control_ = found.id;
+    rest_.remove_prefix(at + found.length);
   }
 
   /// Reads up to the next cut and merges. False at the end of the section.
   constexpr bool read_stretch() {
     auto const& t = *tokenizer_;
-    long_ = false;
-    size_ = 0;
+    auto const rest = section_.rest();
+    std::size_t characters = t.plain_run(rest);
+    char32_t last = 0;
+    if (characters > 0 && characters <= max_characters &&
+        (characters == rest.size() || t.plain_[static_cast<unsigned char>(rest[characters])])) {
+      direct_ = rest.substr(0, characters); // nothing to normalise, and a cut behind it
+      last = static_cast<unsigned char>(rest[characters - 1]);
+      section_.skip(characters);
+    } else {
+      characters = read_normalized(last);
+      if (characters == 0) return ready_ != no_token;
+    }
     next_ = count_ = 0;
+    if (characters == 1) {
+      if (auto const symbol = t.symbol_of(last); symbol < t.size()) return take(static_cast<token>(symbol));
+    } else if (token const id = t.words_.find(t.vocabulary_, text()); id != no_token) {
+      return take(id);
+    }
     begin_ = 0;
+    long_ = characters > short_symbols_.size();
+    if (long_) long_symbols_.resize(characters, bpe_symbol{});
+    count_ = t.rules_.merge(symbols().first(t.split(text(), symbols())));
+    return true;
+  }
+
+  /// Reads a stretch character by character into the buffer. Returns how many; none at the end of the section, and
+  /// before a user-defined piece, which it takes.
+  constexpr std::size_t read_normalized(char32_t& last) {
+    auto const& t = *tokenizer_;
+    direct_ = {};
+    short_size_ = 0;
+    long_text_.clear();
     std::size_t characters = 0;
-    char32_t previous = 0;
     while (characters < max_characters) {
       auto after = section_;
       auto const c = after.next();
       if (c.bytes.empty()) break;
       if (t.user_defined_.begins(static_cast<unsigned char>(c.bytes[0]))) {
-        after = section_;
-        if (auto const id = match_user_defined(after); id != no_token) {
+        auto behind = section_;
+        if (auto const id = match_user_defined(behind); id != no_token) {
           if (characters > 0) break;
-          section_ = after;
-          return take(id);
+          section_ = behind;
+          take(id);
+          break;
         }
-        after = section_;
-        after.next();
       }
-      if (characters > 0 && !t.adjacent_.contains(previous, c.code_point)) break;
+      if (characters > 0 && !t.adjacent_.contains(last, c.code_point)) break;
       section_ = after;
-      previous = c.code_point;
       append(c.bytes);
+      last = c.code_point;
       ++characters;
     }
-    if (characters == 0) return false;
-    if (token const id = t.words_.find(t.vocabulary_, text()); id != no_token) return take(id);
-    merge(characters);
-    return true;
+    return characters;
   }
+
   constexpr bool take(token id) noexcept {
     ready_ = id;
     after_unknown_ = false;
@@ -121,35 +141,20 @@ class sentencepiece_cursor {
   }
 
   constexpr void append(std::string_view bytes) {
-    if (!long_ && size_ + bytes.size() > short_text_.size()) {
-      long_ = true;
-      long_text_.assign(short_text_.begin(), short_text_.begin() + static_cast<std::ptrdiff_t>(size_));
+    if (long_text_.empty() && short_size_ + bytes.size() <= short_text_.size()) {
+      for (char const c : bytes) short_text_[short_size_++] = c;
+      return;
     }
-    if (long_) long_text_.insert(long_text_.end(), bytes.begin(), bytes.end());
-    else
-      for (char const c : bytes) short_text_[size_++] = c;
+    if (long_text_.empty()) long_text_.assign(short_text_.data(), short_text_.data() + short_size_);
+    long_text_.insert(long_text_.end(), bytes.begin(), bytes.end());
   }
   constexpr std::string_view text() const noexcept {
-    if (long_) return {long_text_.data(), long_text_.size()};
-    return {short_text_.data(), size_};
-  }
-
-  constexpr void merge(std::size_t characters) {
-    auto const whole = text();
-    if (characters > short_symbols_.size()) long_symbols_.resize(characters, bpe_symbol{});
-    many_ = characters > short_symbols_.size();
-    auto const out = symbols().first(characters);
-    std::size_t at = 0;
-    for (auto& symbol : out) {
-      auto const c = utf8::decode(whole.substr(at));
-      at += c.length;
-      symbol.id = c.valid ? tokenizer_->symbol_of(c.code_point) : pair_map::none;
-      symbol.end = static_cast<std::uint32_t>(at);
-    }
-    count_ = tokenizer_->rules_.merge(out);
+    if (!direct_.empty()) return direct_;
+    if (!long_text_.empty()) return {long_text_.data(), long_text_.size()};
+    return {short_text_.data(), short_size_};
   }
   constexpr std::span<bpe_symbol> symbols() noexcept {
-    return many_ ? std::span<bpe_symbol>(long_symbols_) : std::span<bpe_symbol>(short_symbols_);
+    return long_ ? std::span<bpe_symbol>(long_symbols_) : std::span<bpe_symbol>(short_symbols_);
   }
 
   /// Turns the next symbol into ids: itself, the halves of an unused piece, bytes, or the unknown token once in a row.
@@ -162,21 +167,20 @@ class sentencepiece_cursor {
       symbol = parts_.back();
       parts_.pop_back();
     }
-    while (t.kind(static_cast<token>(symbol.id)) == token_kind::unused) {
+    while (!t.unused_.empty()) {
       auto const found = std::lower_bound(t.unused_.begin(), t.unused_.end(), symbol.id,
                                           [](auto const& piece, std::uint32_t id) { return piece.whole < id; });
-      if (found == t.unused_.end() || found->whole != symbol.id) break; // one character: nothing to split
+      if (found == t.unused_.end() || found->whole != symbol.id) break; // used, or a single character
       symbol.id = found->right;
       parts_.push_back(symbol);
       symbol.id = found->left;
       symbol.end = begin_ + found->left_size;
     }
-    auto const from = std::exchange(begin_, symbol.end);
+    auto const begin = std::exchange(begin_, symbol.end);
     if (symbol.id < t.size()) {
-      ready_ = static_cast<token>(symbol.id);
-      after_unknown_ = false;
+      take(static_cast<token>(symbol.id));
     } else if (t.has_bytes_) {
-      byte_ = from;
+      byte_ = begin;
       byte_end_ = symbol.end;
     } else if (!std::exchange(after_unknown_, true)) {
       ready_ = t.unknown_;
@@ -188,20 +192,21 @@ class sentencepiece_cursor {
   sentencepiece_bpe const* tokenizer_;
   std::string_view rest_; // after the section
   encode_options options_;
-  space_normalizer section_;      // what of it is not read yet
-  token control_ = no_token;      // after the section
-  token ready_;                   // to be handed out before all else
+  space_normalizer section_; // what of it is not read yet
+  token control_ = no_token; // after the section
+  token ready_ = no_token;   // to be handed out before all else
   bool in_section_ = false, ended_ = false, after_unknown_ = false;
 
-  // The stretch: its text, and its symbols that are not handed out yet.
-  bool long_ = false, many_ = false;
-  std::size_t size_ = 0;
-  std::size_t next_ = 0, count_ = 0;
-  std::uint32_t begin_ = 0;                // where the bytes of the next symbol begin
-  std::uint32_t byte_ = 0, byte_end_ = 0;  // bytes of an unknown character
-  std::array<char, 4 * merge_rules::short_length> short_text_{};
-  std::array<bpe_symbol, merge_rules::short_length> short_symbols_{};
+  // The stretch: its text (in the source, the long buffer or the short one), and its symbols.
+  std::string_view direct_;
   std::vector<char> long_text_;
+  std::size_t short_size_ = 0;
+  std::array<char, 4 * merge_rules::short_length> short_text_{};
+  bool long_ = false; // the symbols are in long_symbols_
+  std::size_t next_ = 0, count_ = 0;      // symbols that are not handed out yet
+  std::uint32_t begin_ = 0;               // where the bytes of the next symbol begin
+  std::uint32_t byte_ = 0, byte_end_ = 0; // bytes of an unknown character
+  std::array<bpe_symbol, merge_rules::short_length> short_symbols_{};
   std::vector<bpe_symbol> long_symbols_;
   std::vector<bpe_symbol> parts_; // halves of unused pieces, the leftmost last
 };

@@ -121,93 +121,67 @@ constexpr result<void> sentencepiece_bpe::read_pieces(vocabulary_spec const& spe
   return {};
 }
 
-/// Gives every character of `text` a symbol, which is `id` if it is the only one. False if there are too many symbols.
-constexpr bool sentencepiece_bpe::learn_characters(std::string_view text, std::vector<float>& scores, token id) {
-  auto const assign = [&](char32_t c, std::uint32_t symbol) {
-    if (c < 128) ascii_[c] = symbol;
-    else characters_.insert(c, 0, symbol);
-  };
-  auto const first = utf8::decode(text);
-  if (first.length == text.size()) { // the first of equal pieces wins, and any piece wins over a mere character
-    if (symbol_of(first.code_point) == pair_map::none) assign(first.code_point, static_cast<std::uint32_t>(id));
-    return true;
-  }
-  while (!text.empty()) {
-    auto const c = utf8::decode(text);
-    text.remove_prefix(c.length);
-    if (symbol_of(c.code_point) != pair_map::none) continue;
-    if (symbols_ >= pair_map::none) return false;
-    assign(c.code_point, symbols_++);
-    scores.push_back(0);
-  }
-  return true;
-}
-
 /// Finds the rule of every piece that merging can produce.
 constexpr result<void> sentencepiece_bpe::learn_rules(vocabulary_spec const& spec) {
-  auto const mergeable = [&](token id) {
-    auto const k = kind(id);
-    if (k != token_kind::normal && k != token_kind::undefined && k != token_kind::unused) return false;
-    auto const original = spec.pieces[static_cast<std::size_t>(id)];
-    return !original.empty() && original.find(' ') == original.npos && utf8::is_valid(original);
-  };
-  // Ids by length in bytes, in order within a length: counted, then placed. Pieces of one character come first, since
-  // they must be known as such before longer pieces ask for their characters.
-  std::vector<token> by_length;
-  std::size_t longest = 0, characters = 0;
-  for (std::size_t i = 0; i < size(); ++i) longest = std::max(longest, piece(static_cast<token>(i)).size());
-  std::vector<std::uint32_t> first(longest + 2, 0);
+  // Ids by length in bytes, in order within a length: counted, then placed. So each piece comes after all that it can be
+  // made of, its single characters included, and the first of equal pieces before the others.
+  std::vector<std::uint32_t> lengths(size(), 0); // 0: takes no part in merging
+  std::size_t longest = 0;
   for (std::size_t i = 0; i < size(); ++i) {
-    auto const id = static_cast<token>(i);
-    if (!mergeable(id)) continue;
-    ++first[piece(id).size() + 1];
-    for (char const c : piece(id)) characters += (static_cast<unsigned char>(c) & 0xC0u) == 0xC0u;
+    auto const k = kind(static_cast<token>(i));
+    if (k != token_kind::normal && k != token_kind::undefined && k != token_kind::unused) continue;
+    if (spec.pieces[i].find(' ') != std::string_view::npos || !utf8::is_valid(spec.pieces[i])) continue;
+    lengths[i] = static_cast<std::uint32_t>(piece(static_cast<token>(i)).size());
+    longest = std::max<std::size_t>(longest, lengths[i]);
   }
+  std::vector<std::uint32_t> first(longest + 2, 0);
+  for (auto const length : lengths)
+    if (length > 0) ++first[length + 1];
   for (std::size_t length = 1; length < first.size(); ++length) first[length] += first[length - 1];
-  by_length.resize(first.back());
+  std::vector<token> by_length(first.back(), no_token);
   for (std::size_t i = 0; i < size(); ++i)
-    if (auto const id = static_cast<token>(i); mergeable(id)) by_length[first[piece(id).size()]++] = id;
+    if (lengths[i] > 0) by_length[first[lengths[i]]++] = static_cast<token>(i);
 
   symbols_ = static_cast<std::uint32_t>(size());
   ascii_.fill(pair_map::none);
-  characters_ = pair_map(std::min(characters, std::size_t{0x110000}));
-  std::vector<float> scores(spec.scores.begin(), spec.scores.end());
-  for (bool const single : {true, false})
-    for (token const id : by_length)
-      if ((utf8::decode(piece(id)).length == piece(id).size()) == single && !learn_characters(piece(id), scores, id))
-        return fail(errc::unsupported, "vocabulary: more than ", pair_map::none - 1, " tokens and characters");
-  rules_ = merge_rules(scores);
+  rules_ = merge_rules(spec.scores);
   adjacent_ = adjacency(by_length.size());
   words_ = word_index(by_length.size());
-
-  std::vector<bpe_symbol> symbols;
+  std::vector<bpe_symbol> symbols(longest, bpe_symbol{});
   for (token const id : by_length) {
-    symbols.clear();
-    append_symbols(symbols, piece(id));
-    bool const unused = kind(id) == token_kind::unused;
-    if (symbols.size() == 1 && symbols[0].id == static_cast<std::uint32_t>(id)) words_.insert(vocabulary_, id);
-    if (rules_.merge(symbols) != 2) continue; // out of reach, or the same as an earlier piece
-    auto const whole = static_cast<std::uint32_t>(id);
-    rules_.insert(symbols[0].id, symbols[1].id, whole);
-    if (!unused) words_.insert(vocabulary_, id);
-    else unused_.push_back({whole, symbols[0].id, symbols[1].id, symbols[0].end});
-    auto last = symbols[0].end; // of the left symbol: where its last character begins
-    do --last;
-    while ((static_cast<unsigned char>(piece(id)[last]) & 0xC0u) == 0x80u);
-    adjacent_.insert(utf8::decode(piece(id).substr(last)).code_point,
-                     utf8::decode(piece(id).substr(symbols[0].end)).code_point);
+    learn_rule(id, symbols);
+    if (symbols_ > pair_map::none)
+      return fail(errc::unsupported, "vocabulary: more than ", pair_map::none, " tokens and characters");
   }
   std::sort(unused_.begin(), unused_.end(), [](halves const& a, halves const& b) { return a.whole < b.whole; });
+  for (unsigned char c = 0; c < 128; ++c) plain_[c] = !user_defined_.begins(c) && !(c == ' ' && spaces_.remove_extra);
   return {};
 }
 
-/// Appends one symbol for each character of `text`. Bytes that are no UTF-8 are part of no piece.
-constexpr void sentencepiece_bpe::append_symbols(std::vector<bpe_symbol>& out, std::string_view text) const {
-  for (std::size_t at = 0; at < text.size();) {
-    auto const c = utf8::decode(text.substr(at));
-    at += c.length;
-    out.push_back({c.valid ? symbol_of(c.code_point) : pair_map::none, static_cast<std::uint32_t>(at)});
+/// Finds the rule of one piece; `symbols` is room to work in.
+constexpr void sentencepiece_bpe::learn_rule(token id, std::span<bpe_symbol> symbols) {
+  auto const text = piece(id);
+  auto const whole = static_cast<std::uint32_t>(id);
+  symbols = symbols.first(split(text, symbols));
+  for (std::uint32_t begin = 0; auto& symbol : symbols) { // characters that are met for the first time
+    if (symbol.id == pair_map::none) {
+      auto const c = utf8::decode(text.substr(begin)).code_point;
+      if (symbol_of(c) == pair_map::none) {
+        auto const made = symbols.size() == 1 ? whole : symbols_++;
+        if (c < 128) ascii_[c] = made;
+        else characters_.insert(c, 0, made);
+      }
+      symbol.id = symbol_of(c);
+    }
+    begin = symbol.end;
   }
+  if (symbols.size() == 1 || rules_.merge(symbols) != 2) return; // no rule; out of reach; the same as an earlier piece
+  rules_.insert(symbols[0].id, symbols[1].id, whole);
+  if (kind(id) == token_kind::unused) unused_.push_back({whole, symbols[0].id, symbols[1].id, symbols[0].end});
+  else words_.insert(vocabulary_, id);
+  std::uint32_t last = symbols[0].end - 1; // where the last character of the left symbol begins
+  while ((static_cast<unsigned char>(text[last]) & 0xC0u) == 0x80u) --last;
+  adjacent_.insert(utf8::decode(text.substr(last)).code_point, utf8::decode(text.substr(symbols[0].end)).code_point);
 }
 
 } // namespace loquat

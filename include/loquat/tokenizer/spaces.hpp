@@ -60,14 +60,10 @@ class space_normalizer {
     return {c.code_point, bytes};
   }
 
-  /// If the next character is ASCII and stands for itself: that; otherwise 0.
-  constexpr char peek_plain() const noexcept {
-    if (prefix_ || rest_.empty()) return 0;
-    char const c = rest_.front();
-    return static_cast<unsigned char>(c) < 0x80 && !(c == ' ' && options_.remove_extra) ? c : '\0';
-  }
-  /// Moves past what `peek_plain` saw.
-  constexpr void skip_plain() noexcept { rest_.remove_prefix(1); }
+  /// The text that is left as it is, not normalised; empty if the space before the text is still to come.
+  constexpr std::string_view rest() const noexcept { return prefix_ ? std::string_view() : rest_; }
+  /// Moves past the first `bytes` of `rest()`.
+  constexpr void skip(std::size_t bytes) noexcept { rest_.remove_prefix(bytes); }
 
  private:
   std::string_view rest_;

@@ -47,14 +47,17 @@ class word_index {
     token id = no_token;
   };
 
+  /// Up to eight bytes as a little-endian number.
   static constexpr std::uint64_t load(char const* from, std::size_t bytes) noexcept {
-    std::uint64_t word = 0;
     if constexpr (std::endian::native == std::endian::little) {
-      if (!std::is_constant_evaluated() && bytes == 8) {
-        std::memcpy(&word, from, 8);
-        return word;
+      if (!std::is_constant_evaluated() && bytes >= 4) { // two loads that may overlap
+        std::uint32_t low = 0, high = 0;
+        std::memcpy(&low, from, 4);
+        std::memcpy(&high, from + bytes - 4, 4);
+        return low | std::uint64_t{high} << (8 * (bytes - 4));
       }
     }
+    std::uint64_t word = 0;
     for (std::size_t i = 0; i < bytes; ++i) word |= std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);
     return word;
   }

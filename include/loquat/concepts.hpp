@@ -1,0 +1,22 @@
+#pragma once
+/// \file
+/// The public contracts in one place. Each is explained where it is defined: what it is for, who calls it, the smallest
+/// conforming type, its neighbours.
+///
+/// | concept | header | in a word |
+/// |---|---|---|
+/// | `Tokenizer` | tokenizer/tokenizer.hpp | text ↔ token ids |
+/// | `ModelBuilder` | model/transformer.hpp | file → `Model` on a `Backend` |
+/// | `Backend` | backend/backend.hpp | where tensors live, and the operations on them |
+/// | `Plugin` | plugin/plugin.hpp | identity, attach, detach, capabilities |
+/// | `Model` | model/model.hpp | tokens → logits |
+/// | `Sampler` | generate/sampler.hpp | logits → token |
+/// | `BlockFormat` | quant/block.hpp | how weights are stored |
+
+#include <loquat/backend/backend.hpp>
+#include <loquat/generate/sampler.hpp>
+#include <loquat/model/model.hpp>
+#include <loquat/model/transformer.hpp>
+#include <loquat/plugin/plugin.hpp>
+#include <loquat/quant/block.hpp>
+#include <loquat/tokenizer/tokenizer.hpp>

@@ -1,0 +1,30 @@
+#pragma once
+/// \file
+/// Everything, with one `#include`. Each header also stands alone.
+///
+/// \code
+/// auto file  = loquat::gguf::open("model.gguf").value();   // mapped, not copied
+/// loquat::cpu machine;                                     // the best kernels of this CPU
+/// auto model = loquat::load(file, machine).value();        // any architecture of the zoo
+/// auto tok   = loquat::tokenizer_from(file).value();
+/// auto talk  = model.make_session({.context = 4096}).value(); // the last allocation
+/// for (std::string_view piece : prompt | encode(tok) | generate(model, talk, {.max_tokens = 256}) | decode(tok))
+///   std::cout << piece << std::flush;
+/// \endcode
+
+#include <loquat/backend/cpu.hpp>
+#include <loquat/backend/reference.hpp>
+#include <loquat/concepts.hpp>
+#include <loquat/core/version.hpp>
+#include <loquat/format/gguf.hpp>
+#include <loquat/format/gguf_writer.hpp>
+#include <loquat/generate/decode.hpp>
+#include <loquat/generate/encode.hpp>
+#include <loquat/generate/generate.hpp>
+#include <loquat/generate/sampler.hpp>
+#include <loquat/generate/stop.hpp>
+#include <loquat/model/load.hpp>
+#include <loquat/plugin/host.hpp>
+#include <loquat/quant/formats.hpp>
+#include <loquat/tokenizer/from_gguf.hpp>
+#include <loquat/tokenizer/text.hpp>
