@@ -13,7 +13,7 @@
 
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 template <simd::target> struct ceilings;
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI
 
 #define LOQUAT_KERNEL_FILE "ceilings.inl.hpp"
 #include <loquat/simd/foreach_target.hpp>
@@ -39,7 +39,8 @@ inline double multiply_adds_per_second(loquat::pool const& threads, loquat::simd
     std::vector<std::size_t> done(threads.size());
     double const time = seconds([&] {
       threads.run(threads.size(), [&](std::size_t chunk, unsigned) {
-        loquat::simd::dispatch<loquat::kernel::ceilings>(target, [&](auto k) { done[chunk] = k.multiply_add(4'000'000); });
+        loquat::simd::dispatch<loquat::kernel::ceilings>(target,
+                                                         [&](auto k) { done[chunk] = k.multiply_add(4'000'000); });
       });
     });
     double total = 0;
@@ -57,7 +58,8 @@ inline double bytes_per_second(loquat::pool const& threads, loquat::simd::target
   for (int i = 0; i < 5; ++i) {
     double const time = seconds([&] {
       threads.run(size / chunk, [&](std::size_t c, unsigned) {
-        loquat::simd::dispatch<loquat::kernel::ceilings>(target, [&](auto k) { k.read(memory.data() + c * chunk, chunk); });
+        loquat::simd::dispatch<loquat::kernel::ceilings>(target,
+                                                         [&](auto k) { k.read(memory.data() + c * chunk, chunk); });
       });
     });
     best = std::max(best, static_cast<double>(size) / time);

@@ -36,10 +36,12 @@ template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
  private:
   // the optimiser may not look through these
   template <class T> LOQUAT_INLINE static void hide(T& value) noexcept {
-    if constexpr (sizeof(value) <= 64 && requires { value.v + value.v; }) __asm__ volatile("" : "+v"(value.v));
-    else __asm__ volatile("" : "+m"(value));
+    if constexpr (sizeof(value) <= 64 && requires { value.v + value.v; })
+      __asm__ volatile("" : "+v"(value.v));
+    else
+      __asm__ volatile("" : "+m"(value));
   }
   template <class T> LOQUAT_INLINE static void keep(T& value) noexcept { __asm__ volatile("" : : "m"(value)); }
 };
 
-} // namespace loquat::kernel
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

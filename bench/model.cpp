@@ -43,9 +43,12 @@ settings parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view const arg = argv[i];
     auto const value = [&] { return ++i < argc ? argv[i] : (fail("a value is missing"), nullptr); };
-    if (arg == "--threads") s.cpu.threads = static_cast<unsigned>(std::atoi(value()));
-    else if (arg == "--repeat") s.repeat = std::max(1, std::atoi(value()));
-    else if (arg == "--context") s.context = static_cast<std::size_t>(std::max(600, std::atoi(value())));
+    if (arg == "--threads")
+      s.cpu.threads = static_cast<unsigned>(std::atoi(value()));
+    else if (arg == "--repeat")
+      s.repeat = std::max(1, std::atoi(value()));
+    else if (arg == "--context")
+      s.context = static_cast<std::size_t>(std::max(600, std::atoi(value())));
     else if (arg == "--target") {
       std::string_view const wanted = value();
       bool known = false;
@@ -59,8 +62,10 @@ settings parse(int argc, char** argv) {
     } else if (arg == "--help") {
       std::fputs(usage, stdout);
       std::exit(0);
-    } else if (arg.starts_with("-") || !s.model.empty()) fail("unknown argument");
-    else s.model = arg;
+    } else if (arg.starts_with("-") || !s.model.empty())
+      fail("unknown argument");
+    else
+      s.model = arg;
   }
   if (s.model.empty()) fail("which model?");
   return s;
@@ -98,7 +103,8 @@ int main(int argc, char** argv) {
   auto const weights = count(file);
 
   std::vector<loquat::token> prompt(512);
-  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<loquat::token>(1 + i * 97 % (model.vocabulary() - 1));
+  for (std::size_t i = 0; i < prompt.size(); ++i)
+    prompt[i] = static_cast<loquat::token>(1 + i * 97 % (model.vocabulary() - 1));
   auto const pass = [&](std::size_t n) {
     return bench::seconds([&] { must(model.forward(session, std::span(prompt).first(n))); });
   };
@@ -130,7 +136,8 @@ int main(int argc, char** argv) {
   std::printf("%s: %.0f MB, %.2f G weights per token; %u threads, %s\n", s.model.c_str(), weights.bytes / 1e6,
               weights.elements / 1e9, machine.threads(), name(machine.target()).data());
   std::printf("ceilings: %.0f G 8-bit multiply-adds/s, %.1f GB/s read\n\n", adds / 1e9, bytes / 1e9);
-  std::printf("| engine | prefill 128, tokens/s | of peak | prefill 512, tokens/s | of peak | decode 64, tokens/s | of bandwidth |\n");
+  std::printf("| engine | prefill 128, tokens/s | of peak | prefill 512, tokens/s | of peak | decode 64, tokens/s | of "
+              "bandwidth |\n");
   std::printf("|---|---|---|---|---|---|---|\n");
   auto const row = [&](char const* name, double const* r) {
     std::printf("| %s | %.1f | %.0f %% | %.1f | %.0f %% | %.2f | %.0f %% |\n", name, r[0],
@@ -140,5 +147,6 @@ int main(int argc, char** argv) {
   row("loquat", rates);
   for (auto const& p : s.peers) row(p.name.c_str(), p.rates);
   for (auto const& p : s.peers)
-    std::printf("\nloquat / %s: %.2f, %.2f, %.2f\n", p.name.c_str(), rates[0] / p.rates[0], rates[1] / p.rates[1], rates[2] / p.rates[2]);
+    std::printf("\nloquat / %s: %.2f, %.2f, %.2f\n", p.name.c_str(), rates[0] / p.rates[0], rates[1] / p.rates[1],
+                rates[2] / p.rates[2]);
 }

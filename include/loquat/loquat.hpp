@@ -18,11 +18,14 @@
 #include <loquat/core/version.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
+#include <loquat/generate/adjust.hpp>
+#include <loquat/generate/choose.hpp>
 #include <loquat/generate/decode.hpp>
 #include <loquat/generate/encode.hpp>
 #include <loquat/generate/generate.hpp>
 #include <loquat/generate/sampler.hpp>
 #include <loquat/generate/stop.hpp>
+#include <loquat/generate/truncate.hpp>
 #include <loquat/model/load.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>

@@ -5,4 +5,8 @@
 
 #include <cstdio>
 
-int main(int, char** arguments) { std::puts(tell(arguments[1]).c_str()); }
+int main(int, char** arguments) {
+  auto const told = tell(arguments[1]);
+  std::puts(told ? told->c_str() : told.error().c_str());
+  return told ? 0 : 1;
+}

@@ -2,17 +2,30 @@
 /// \file
 /// The smallest program of a user, as a function. Each consumer test gets the library in another way and calls it.
 
-#include <loquat/core/result.hpp>
-#include <loquat/core/version.hpp>
+#include <loquat/loquat.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace {
 
-/// The beginning of the story that the model file tells.
-std::string tell(std::string const& path) {
-  auto const refused = loquat::fail(loquat::errc::missing, path, ", loquat ", loquat::version_text);
-  return std::string(refused.message());
+/// How the model file at `path` begins a story: 32 tokens, the most probable one each time.
+loquat::result<std::string> tell(std::string const& path) {
+  using namespace loquat;
+  auto file = gguf::open(path);
+  if (!file) return file.error();
+  cpu machine;
+  auto model = load(*file, machine);
+  if (!model) return model.error();
+  auto tok = tokenizer_from(*file);
+  if (!tok) return tok.error();
+  auto talk = model->make_session({.context = 64});
+  if (!talk) return talk.error();
+  std::string told;
+  for (std::string_view piece :
+       std::string_view("Once upon a time") | encode(*tok) | generate(*model, *talk, {.max_tokens = 32}) | decode(*tok))
+    told += piece;
+  return told;
 }
 
 } // namespace

@@ -3,4 +3,7 @@
 
 #include "app.hpp"
 
-std::string TELL(std::string const& path) { return tell(path); }
+std::string TELL(std::string const& path) {
+  auto told = tell(path);
+  return told ? *told : std::string();
+}

@@ -42,10 +42,11 @@ TEST_CASE("a pipeline from text to text allocates nothing") {
   auto sampler = logit_bias{biases} | repetition_penalty{.factor = 1.1f, .window = 64} |
                  frequency_penalty{.amount = 0.1f} | presence_penalty{.amount = 0.1f} | top_k{40} | top_p{0.95f} |
                  min_p{0.05f} | temperature{0.8f} | draw{.seed = 42};
-  generate_options const options{.max_tokens = 500, .stop_tokens = ends, .cancel = &cancel, .logprobs = logprobs,
-                                 .report = &report};
+  generate_options const options{
+      .max_tokens = 500, .stop_tokens = ends, .cancel = &cancel, .logprobs = logprobs, .report = &report};
   for (int turn = 0; turn < 3; ++turn)
-    for (auto piece : "abc" | encode(tok) | generate(model, talk, sampler, options) | decode(tok) | until("\nUser:", "###"))
+    for (auto piece :
+         "abc" | encode(tok) | generate(model, talk, sampler, options) | decode(tok) | until("\nUser:", "###"))
       length += piece.size();
   auto const after = test::allocations();
 

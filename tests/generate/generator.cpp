@@ -35,8 +35,8 @@ constexpr bool plain_loop() {
   small const model;
   small::session talk;
   generator g(model, talk, {.max_tokens = 3});
-  return g.prompt(ids{'a', 'b'}).has_value() && rest(g) == ids{'c', 'd', 'e'} &&
-         g.report().why == finish::max_tokens && g.report().prompt_tokens == 2 && g.report().generated_tokens == 3;
+  return g.prompt(ids{'a', 'b'}).has_value() && rest(g) == ids{'c', 'd', 'e'} && g.report().why == finish::max_tokens &&
+         g.report().prompt_tokens == 2 && g.report().generated_tokens == 3;
 }
 static_assert(plain_loop());
 
@@ -269,13 +269,12 @@ TEST_CASE("samplers see all that the session has seen") {
   small const model;
   small::session talk;
   std::vector<ids> histories;
-  generator g(
-      model, talk,
-      [&](std::span<float>, std::span<token const> history) -> token {
-        histories.emplace_back(history.begin(), history.end());
-        return 'q';
-      },
-      {.max_tokens = 2});
+  generator g(model, talk,
+              [&](std::span<float>, std::span<token const> history) -> token {
+                histories.emplace_back(history.begin(), history.end());
+                return 'q';
+              },
+              {.max_tokens = 2});
   REQUIRE(g.prompt(ids{'a', 'b'}));
   rest(g);
   CHECK(histories == std::vector<ids>{{'a', 'b'}, {'a', 'b', 'q'}});

@@ -23,7 +23,8 @@ using namespace loquat;
 
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity(), not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity(),
+                not_a_number = std::numeric_limits<float>::quiet_NaN();
 constexpr std::span<token const> nothing;
 
 static_assert(SamplerStep<top_k> && SamplerStep<top_p> && SamplerStep<min_p> && SamplerStep<temperature>);
@@ -33,7 +34,9 @@ static_assert(!SamplerStep<greedy> && !Sampler<top_k>);
 static_assert(SamplerStep<decltype(top_k{} | top_p{})> && Sampler<decltype(top_k{} | top_p{} | greedy{})>);
 static_assert(Sampler<decltype(top_k{} | (top_p{} | greedy{}))>);
 template <class A, class B>
-concept Chains = requires(A a, B b) { a | b; };
+concept Chains = requires(A a, B b) {
+  a | b;
+};
 static_assert(!Chains<greedy, top_k>); // nothing comes after a choice
 
 using logits = std::vector<float>;
@@ -44,8 +47,10 @@ logits random_logits(std::mt19937& random, std::size_t size) {
   auto const kind = random() % 3;
   std::normal_distribution<float> spread(0, 4);
   for (float& v : x) {
-    if (kind == 0) v = spread(random);
-    else if (kind == 1) v = static_cast<float>(static_cast<int>(random() % 7)) - 3.0f;
+    if (kind == 0)
+      v = spread(random);
+    else if (kind == 1)
+      v = static_cast<float>(static_cast<int>(random() % 7)) - 3.0f;
     else {
       constexpr std::array odd{not_a_number, -infinity, infinity, 0.0f, -0.0f, 3e38f, -3e38f, 1e-40f, -1e-40f};
       v = random() % 4 == 0 ? odd[random() % odd.size()] : spread(random);
@@ -128,7 +133,8 @@ TEST_CASE("top_p keeps the fewest tokens that reach p") {
     std::vector<double> weight;
     for (auto i : order) weight.push_back(x[i] == x[order[0]] ? 1 : std::exp(static_cast<double>(x[i]) - best));
     double const total = std::accumulate(weight.begin(), weight.end(), 0.0);
-    double const with = std::accumulate(weight.begin(), weight.begin() + static_cast<std::ptrdiff_t>(stay), 0.0) / total;
+    double const with =
+        std::accumulate(weight.begin(), weight.begin() + static_cast<std::ptrdiff_t>(stay), 0.0) / total;
     REQUIRE(stay >= 1);
     REQUIRE(with >= static_cast<double>(p) - 1e-7);
     if (stay > 1) REQUIRE(with - weight[stay - 1] / total < static_cast<double>(p) + 1e-7);
@@ -230,7 +236,7 @@ TEST_CASE("weights are e to the difference from the best") {
     softmax_weights const weight(x);
     double const found = static_cast<double>(weight(x[1])) / static_cast<double>(weight.one());
     double const exact = std::exp(static_cast<double>(x[1]));
-    REQUIRE(found == doctest::Approx(exact).epsilon(1e-8).scale(0));
+    REQUIRE(std::abs(found - exact) <= 1e-8 * exact + 0x1p-60); // relative, until the bits end
   }
   std::array const far{1e30f, 0.0f, 1e30f, not_a_number, -infinity};
   softmax_weights const weight(far);
@@ -254,8 +260,10 @@ TEST_CASE("draw follows the softmax") {
     double chi2 = 0; // 5 possible tokens: 4 degrees of freedom, 23.5 is exceeded once in 10,000
     for (std::size_t i = 0; i < x.size(); ++i) {
       double const expected = x[i] > -infinity ? draws * std::exp(static_cast<double>(x[i])) / total : 0;
-      if (expected == 0) CHECK(count[i] == 0);
-      else chi2 += (count[i] - expected) * (count[i] - expected) / expected;
+      if (expected == 0)
+        CHECK(count[i] == 0);
+      else
+        chi2 += (count[i] - expected) * (count[i] - expected) / expected;
     }
     CHECK(chi2 < 23.5);
   }

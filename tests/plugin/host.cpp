@@ -87,7 +87,9 @@ constexpr bool attaches_in_order_and_detaches_in_reverse() {
 static_assert(attaches_in_order_and_detaches_in_reverse());
 
 template <class H, capability What>
-concept Finds = requires(H h) { h.template find<What>(); };
+concept Finds = requires(H h) {
+  h.template find<What>();
+};
 
 static_assert(three::size() == 3);
 static_assert(three::offers("number") && three::offers("even") && !three::offers("greeting") && !three::offers(""));

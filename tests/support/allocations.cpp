@@ -29,8 +29,12 @@ std::size_t test::allocations() noexcept { return count.load(std::memory_order_r
 
 void* operator new(std::size_t size) { return checked(allocate(size, 1)); }
 void* operator new[](std::size_t size) { return checked(allocate(size, 1)); }
-void* operator new(std::size_t size, std::align_val_t a) { return checked(allocate(size, static_cast<std::size_t>(a))); }
-void* operator new[](std::size_t size, std::align_val_t a) { return checked(allocate(size, static_cast<std::size_t>(a))); }
+void* operator new(std::size_t size, std::align_val_t a) {
+  return checked(allocate(size, static_cast<std::size_t>(a)));
+}
+void* operator new[](std::size_t size, std::align_val_t a) {
+  return checked(allocate(size, static_cast<std::size_t>(a)));
+}
 void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return allocate(size, 1); }
 void* operator new[](std::size_t size, std::nothrow_t const&) noexcept { return allocate(size, 1); }
 

@@ -44,7 +44,7 @@ constexpr float apply(activation kind, float x) {
   return x / (1.0f + math::exp(exponent));
 }
 
-/// 32 activations rounded to 8 bits with a scale.
+/// 32 activations rounded to 8 bits with a binary16 scale, as Q8_0 has it.
 struct rounded_block {
   std::array<std::int32_t, 32> quants{};
   float scale = 0;
@@ -53,7 +53,7 @@ struct rounded_block {
     float largest = 0;
     for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, x[i] < 0 ? -x[i] : x[i]);
     if (largest < 1e-30f) return;
-    scale = largest / 127.0f;
+    scale = float_from_half(half_from_float(largest / 127.0f));
     float const inverse = 127.0f / largest, magic = math::exp_constants::magic;
     for (std::size_t i = 0; i < 32; ++i)
       quants[i] = std::bit_cast<std::int32_t>(math::fma(x[i], inverse, magic)) - std::bit_cast<std::int32_t>(magic);

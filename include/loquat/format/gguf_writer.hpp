@@ -100,15 +100,7 @@ class writer {
   constexpr void add(tensor_view const& tensor) { tensors_.push_back(tensor); }
 
   /// The file, in memory.
-  constexpr result<std::vector<std::byte>> bytes() const {
-    std::vector<std::byte> out;
-    auto written = emit([&](std::span<std::byte const> piece) {
-      out.insert(out.end(), piece.begin(), piece.end());
-      return result<void>();
-    });
-    if (!written) return written.error();
-    return out;
-  }
+  constexpr result<std::vector<std::byte>> bytes() const;
 
   /// Writes the file to `path` (UTF-8), which gets it whole or stays as it was. Errors: the writer's own, `errc::io`.
   result<void> write(std::string const& path) const {
@@ -224,5 +216,16 @@ class writer {
   std::uint64_t keys_ = 0;
   std::vector<tensor_view> tensors_;
 };
+
+// Not in the class, because Clang evaluates no template in a constant that stands further down in it.
+constexpr result<std::vector<std::byte>> writer::bytes() const {
+  std::vector<std::byte> out;
+  auto written = emit([&](std::span<std::byte const> piece) {
+    out.insert(out.end(), piece.begin(), piece.end());
+    return result<void>();
+  });
+  if (!written) return written.error();
+  return out;
+}
 
 } // namespace loquat::gguf

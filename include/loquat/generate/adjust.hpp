@@ -32,8 +32,10 @@ struct temperature {
     }
     bool found = false;
     for (float& x : logits) {
-      if (!found && x == highest) found = true;
-      else x = excluded_logit;
+      if (!found && x == highest)
+        found = true;
+      else
+        x = excluded_logit;
     }
   }
 };

@@ -45,8 +45,8 @@ constexpr int leading_character(std::string_view text) noexcept {
 
 } // namespace detail
 
-/// Decodes a range of ids. Its `next()` returns pieces that are never empty and stay valid until the next call; `decode`
-/// makes it a range.
+/// Decodes a range of ids. Its `next()` returns pieces that are never empty and stay valid until the next call;
+/// `decode` makes it a range.
 template <TokenRange V, Tokenizer T> class decode_source {
  public:
   constexpr decode_source(V ids, T const& tokenizer, decode_options options)
@@ -57,9 +57,12 @@ template <TokenRange V, Tokenizer T> class decode_source {
     for (;;) {
       if (rest_.empty()) {
         auto const id = ids_.next();
-        if (id) start(*id);
-        else if (std::exchange(held_, 0) > 0) return replacement;
-        else return std::nullopt;
+        if (id)
+          start(*id);
+        else if (std::exchange(held_, 0) > 0)
+          return replacement;
+        else
+          return std::nullopt;
       } else if (held_ > 0) { // a character that began in an earlier token goes on
         character_[held_] = rest_.front();
         int const found = detail::leading_character({character_.data(), held_ + 1});
@@ -95,19 +98,20 @@ template <TokenRange V, Tokenizer T> class decode_source {
   puller<V> ids_;
   T const* tokenizer_;
   decode_options options_;
-  std::string_view rest_;            // of the current token, not yet handed out
-  std::array<char, 4> character_{};  // the first held_ bytes of a character that is not complete
+  std::string_view rest_;           // of the current token, not yet handed out
+  std::array<char, 4> character_{}; // the first held_ bytes of a character that is not complete
   std::size_t held_ = 0;
 };
 
-/// A stage: token ids to pieces of text (`std::string_view`), each valid until the next one is asked for. Bytes that are
-/// no UTF-8 become U+FFFD, and so does a character that the last token leaves unfinished: nothing is lost silently. The
-/// tokenizer must outlive the range.
+/// A stage: token ids to pieces of text (`std::string_view`), each valid until the next one is asked for. Bytes that
+/// are no UTF-8 become U+FFFD, and so does a character that the last token leaves unfinished: nothing is lost silently.
+/// The tokenizer must outlive the range.
 template <Tokenizer T> constexpr auto decode(T const& tokenizer, decode_options options = {}) {
   return stage([&tokenizer, options]<TokenRange V>(V ids) {
     return pull_view(decode_source<V, T>(std::move(ids), tokenizer, options));
   });
 }
-template <Tokenizer T> void decode(T const&&, decode_options = {}) = delete; // it would be gone before the range is read
+template <Tokenizer T>
+void decode(T const&&, decode_options = {}) = delete; // it would be gone before the range is read
 
 } // namespace loquat

@@ -17,10 +17,12 @@
 
 namespace loquat {
 
-/// What `encode` reads: characters in a row, such as `std::string`, `std::string_view`, `std::vector<char>` or an array.
+/// What `encode` reads: characters in a row, such as `std::string`, `std::string_view`, `std::vector<char>` or an
+/// array.
 template <class V>
 concept TextView = std::ranges::view<V> && std::ranges::contiguous_range<V> && std::ranges::sized_range<V> &&
-                   std::same_as<std::ranges::range_value_t<V>, char>;
+                   std::same_as < std::ranges::range_value_t<V>,
+char > ;
 
 namespace detail {
 
@@ -44,8 +46,10 @@ template <TextView V, Tokenizer T> class encode_source {
  private:
   constexpr std::string_view text() {
     std::string_view const all(std::ranges::data(text_), std::ranges::size(text_));
-    if constexpr (detail::is_array_view<V>) return all.substr(0, all.find('\0')); // all of it if there is none
-    else return all;
+    if constexpr (detail::is_array_view<V>)
+      return all.substr(0, all.find('\0')); // all of it if there is none
+    else
+      return all;
   }
 
   V text_;
@@ -54,20 +58,21 @@ template <TextView V, Tokenizer T> class encode_source {
   std::optional<decltype(std::declval<T const&>().start(std::string_view(), encode_options()))> cursor_;
 };
 
-/// A stage: text to token ids. An array of characters, like a string literal, and a `char const*` end before their first
-/// zero; for text that has zeros in it use `std::string_view`. An rvalue text is moved into the range; the tokenizer
-/// must outlive it.
+/// A stage: text to token ids. An array of characters, like a string literal, and a `char const*` end before their
+/// first zero; for text that has zeros in it use `std::string_view`. An rvalue text is moved into the range; the
+/// tokenizer must outlive it.
 template <Tokenizer T> constexpr auto encode(T const& tokenizer, encode_options options = {}) {
   return stage([&tokenizer, options]<TextView V>(V text) {
     return pull_view(encode_source<V, T>(std::move(text), tokenizer, options));
   });
 }
-template <Tokenizer T> void encode(T const&&, encode_options = {}) = delete; // it would be gone before the range is read
+template <Tokenizer T>
+void encode(T const&&, encode_options = {}) = delete; // it would be gone before the range is read
 
 /// `text | stage` for a `char const*`, which is no range. Null is the empty text.
 template <class P, class F>
-  requires(std::same_as<std::remove_cvref_t<P>, char const*> && std::invocable<F const&, std::string_view>)
-constexpr auto operator|(P&& text, stage<F> const& self) {
+requires(std::same_as<std::remove_cvref_t<P>, char const*>&& std::invocable<F const&, std::string_view>) constexpr auto
+operator|(P&& text, stage<F> const& self) {
   return self.function(text ? std::string_view(text) : std::string_view());
 }
 

@@ -13,8 +13,8 @@
 
 namespace loquat {
 
-/// Feeds a prompt to a generator and hands out what follows; `generate` makes it a range. `G` is a generator or a pointer
-/// to one.
+/// Feeds a prompt to a generator and hands out what follows; `generate` makes it a range. `G` is a generator or a
+/// pointer to one.
 template <TokenRange V, class G> class generate_source {
  public:
   constexpr generate_source(V prompt, G generator) : prompt_(std::move(prompt)), generator_(std::move(generator)) {}
@@ -47,7 +47,8 @@ constexpr auto generate(M const& model, typename M::session& session, S sampler,
   });
 }
 /// \overload With the most probable token each time.
-template <Model M> constexpr auto generate(M const& model, typename M::session& session, generate_options options = {}) {
+template <Model M>
+constexpr auto generate(M const& model, typename M::session& session, generate_options options = {}) {
   return generate(model, session, greedy{}, options);
 }
 /// \overload With a generator that the caller keeps, which carries a conversation from prompt to prompt.

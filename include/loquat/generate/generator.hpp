@@ -37,8 +37,7 @@ template <Model M, Sampler S = greedy> class generator {
   constexpr generator(M const& model, typename M::session& session, S sampler, generate_options options = {})
       : model_(&model), session_(&session), sampler_(std::move(sampler)), options_(options) {}
   constexpr generator(M const& model, typename M::session& session, generate_options options = {}) ///< \overload
-    requires std::same_as<S, greedy>
-      : generator(model, session, greedy{}, options) {}
+      requires std::same_as<S, greedy> : generator(model, session, greedy{}, options) {}
 
   /// Feeds the tokens of a prompt, in chunks, and starts a new count of tokens. An empty prompt goes on where the last
   /// generation ended; there must have been one. On an error, what was fed before stays in the session
@@ -49,8 +48,10 @@ template <Model M, Sampler S = greedy> class generator {
     auto seen = std::span<token const>(session_->tokens()).first(options_.transcript ? session_->tokens().size() : 0);
     std::array<token, chunk> buffer{};
     std::size_t n = 0, carried = 0;
-    if (options_.transcript) pending_ = no_token; // the transcript says whether and how it goes on
-    else if (pending_ != no_token) buffer[n++] = pending_, carried = 1;
+    if (options_.transcript)
+      pending_ = no_token; // the transcript says whether and how it goes on
+    else if (pending_ != no_token)
+      buffer[n++] = pending_, carried = 1;
     if constexpr (std::ranges::sized_range<R>)
       if (auto const size = static_cast<std::size_t>(std::ranges::size(ids)); size > seen.size())
         if (auto fits = check_room(size - seen.size() + n); !fits) return fits;
@@ -79,7 +80,8 @@ template <Model M, Sampler S = greedy> class generator {
       return end(finish::error, fail(errc::mismatch, "generate: the transcript has ", matched,
                                      " tokens, but the session has seen ", seen.size()));
     if (n > 0) return flush();
-    if (!fresh_) return end(finish::error, fail(errc::argument, "generate: an empty prompt, and nothing to go on from"));
+    if (!fresh_)
+      return end(finish::error, fail(errc::argument, "generate: an empty prompt, and nothing to go on from"));
     return {};
   }
 
@@ -163,8 +165,8 @@ template <Model M, Sampler S = greedy> class generator {
     fresh_ = false;
     if (id < 0 || static_cast<std::size_t>(id) >= logits_.size()) {
       stop(finish::error, id == no_token ? fail(errc::argument, "generate: no token is left to choose from")
-                                         : fail(errc::argument, "generate: the sampler chose ", id,
-                                                ", expected 0 to ", logits_.size(), " - 1"));
+                                         : fail(errc::argument, "generate: the sampler chose ", id, ", expected 0 to ",
+                                                logits_.size(), " - 1"));
       return false;
     }
     report.last = pending_ = id;

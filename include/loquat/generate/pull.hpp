@@ -23,13 +23,14 @@ concept TokenRange =
 
 /// A range of pieces of text: of views, or of strings that stay where they are.
 template <class R>
-concept PieceRange =
-    std::ranges::input_range<R> && std::convertible_to<std::ranges::range_reference_t<R>, std::string_view> &&
+concept PieceRange = std::ranges::input_range<R> &&
+    std::convertible_to<std::ranges::range_reference_t<R>, std::string_view> &&
     (std::is_lvalue_reference_v<std::ranges::range_reference_t<R>> ||
      std::is_trivially_copyable_v<std::ranges::range_reference_t<R>>);
 
-/// A single-pass range over what `Source::next()` returns, a `std::optional` that is empty at the end. The first element
-/// is asked for by `begin()`, each further one by `++`; nothing runs ahead. Copy or move it only before `begin()`.
+/// A single-pass range over what `Source::next()` returns, a `std::optional` that is empty at the end. The first
+/// element is asked for by `begin()`, each further one by `++`; nothing runs ahead. Copy or move it only before
+/// `begin()`.
 template <class Source> class pull_view : public std::ranges::view_interface<pull_view<Source>> {
   using optional = std::remove_cvref_t<decltype(std::declval<Source&>().next())>;
 
@@ -60,18 +61,20 @@ template <class Source> class pull_view : public std::ranges::view_interface<pul
   optional now_;
 };
 
-/// Hands out the elements of a view, as `T`s, one after another. Advances the view only when asked for more, so that an element
-/// that refers into its view stays valid until the next call.
+/// Hands out the elements of a view, as `T`s, one after another. Advances the view only when asked for more, so that an
+/// element that refers into its view stays valid until the next call.
 template <std::ranges::input_range V, class T = std::ranges::range_value_t<V>>
-  requires std::ranges::view<V>
+requires std::ranges::view<V>
 class puller {
  public:
   constexpr explicit puller(V view) : view_(std::move(view)) {}
 
   constexpr std::optional<T> next() {
     if (ended_) return std::nullopt;
-    if (at_) ++*at_;
-    else at_.emplace(std::ranges::begin(view_));
+    if (at_)
+      ++*at_;
+    else
+      at_.emplace(std::ranges::begin(view_));
     if (*at_ == std::ranges::end(view_)) {
       ended_ = true;
       return std::nullopt;

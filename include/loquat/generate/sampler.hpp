@@ -16,11 +16,12 @@ namespace loquat {
 /// Chooses the next token. Called by `generator` once per token, with the logits of the vocabulary, which it may
 /// overwrite, and everything the session has seen. Returns `no_token` when nothing can be chosen.
 ///
-/// Smallest conforming type: `[](std::span<float>, std::span<token const>) -> token { return 0; }`. Lambdas with captures
-/// conform too, although they cannot be assigned.
-/// Neighbours: `Model` makes the logits, `SamplerStep`s rework them, `Tokenizer` reads the token.
+/// Smallest conforming type: `[](std::span<float>, std::span<token const>) -> token { return 0; }`. Lambdas with
+/// captures conform too, although they cannot be assigned. Neighbours: `Model` makes the logits, `SamplerStep`s rework
+/// them, `Tokenizer` reads the token.
 template <class S>
-concept Sampler = std::is_nothrow_move_constructible_v<S> && requires(S& s, std::span<float> logits, std::span<token const> history) {
+concept Sampler = std::is_nothrow_move_constructible_v<S> &&
+    requires(S& s, std::span<float> logits, std::span<token const> history) {
   { s(logits, history) } -> std::same_as<token>;
 };
 
@@ -30,15 +31,15 @@ concept Sampler = std::is_nothrow_move_constructible_v<S> && requires(S& s, std:
 /// Smallest conforming type: `[](std::span<float> logits, std::span<token const>) { logits[0] = -INFINITY; }`.
 /// Neighbours: other steps, and the `Sampler` that ends their chain.
 template <class S>
-concept SamplerStep = std::is_nothrow_move_constructible_v<S> && requires(S& s, std::span<float> logits, std::span<token const> history) {
+concept SamplerStep = std::is_nothrow_move_constructible_v<S> &&
+    requires(S& s, std::span<float> logits, std::span<token const> history) {
   { s(logits, history) } -> std::same_as<void>;
 };
 
 /// A step and what comes after it: a step again, or a sampler if the second is one. Made by `|`; where neither operand
 /// belongs to this library (two lambdas), write `sampler_chain{a, b}`.
 template <SamplerStep First, class Second>
-  requires(SamplerStep<Second> || Sampler<Second>)
-struct sampler_chain {
+requires(SamplerStep<Second> || Sampler<Second>) struct sampler_chain {
   [[no_unique_address]] First first;   ///< goes over the logits first
   [[no_unique_address]] Second second; ///< sees what `first` left
 
@@ -51,9 +52,9 @@ template <class First, class Second> sampler_chain(First, Second) -> sampler_cha
 
 /// `first`, then `second`.
 template <class First, class Second>
-  requires(SamplerStep<std::remove_cvref_t<First>> &&
-           (SamplerStep<std::remove_cvref_t<Second>> || Sampler<std::remove_cvref_t<Second>>))
-constexpr auto operator|(First&& first, Second&& second) {
+requires(SamplerStep<std::remove_cvref_t<First>> &&
+         (SamplerStep<std::remove_cvref_t<Second>> || Sampler<std::remove_cvref_t<Second>>)) constexpr auto
+operator|(First&& first, Second&& second) {
   return sampler_chain{std::forward<First>(first), std::forward<Second>(second)};
 }
 

@@ -16,8 +16,9 @@
 
 namespace loquat {
 
-/// Hands out pieces up to a stop string; `until` makes it a range. Text that may turn out to begin a stop string is held
-/// back. It needs no memory: such text equals the start of that stop string, so a view of the stop string stands for it.
+/// Hands out pieces up to a stop string; `until` makes it a range. Text that may turn out to begin a stop string is
+/// held back. It needs no memory: such text equals the start of that stop string, so a view of the stop string stands
+/// for it.
 template <PieceRange V, class Stops> class until_source {
  public:
   constexpr until_source(V pieces, Stops stops) : pieces_(std::move(pieces)), stops_(std::move(stops)) {}
@@ -78,8 +79,7 @@ template <PieceRange V, class Stops> class until_source {
 /// and must outlive the range. Empty ones are ignored. Pieces are as valid as those before the stage, and well-formed
 /// UTF-8 if those and the strings are.
 template <std::convertible_to<std::string_view>... Strings>
-  requires(sizeof...(Strings) > 0)
-constexpr auto until(Strings const&... strings) {
+requires(sizeof...(Strings) > 0) constexpr auto until(Strings const&... strings) {
   return stage([stops = std::array{std::string_view(strings)...}]<PieceRange V>(V pieces) {
     return pull_view(until_source<V, std::array<std::string_view, sizeof...(Strings)>>(std::move(pieces), stops));
   });

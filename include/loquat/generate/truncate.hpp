@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Steps that keep only probable tokens: `top_k`, `top_p` (Holtzman et al., "The curious case of neural text
-/// degeneration", 2019) and `min_p` (Nguyen et al., "Turning up the heat", 2024). All are exact, sort nothing and need no
-/// scratch: the boundary is found by radix selection on the bits of the floats.
+/// degeneration", 2019) and `min_p` (Nguyen et al., "Turning up the heat", 2024). All are exact, sort nothing and need
+/// no scratch: the boundary is found by radix selection on the bits of the floats.
 
 #include <loquat/core/math.hpp>
 #include <loquat/core/token.hpp>
@@ -51,8 +51,7 @@ constexpr boundary find_boundary(std::span<float const> logits, float floor, Wei
     bool const first = above == 32;
     visit_logits(logits, first ? floor : std::max(floor, from_ordered_bits(key << above)), [&](std::size_t i) {
       std::uint32_t const candidate = ordered_bits(logits[i]);
-      if (first || candidate >> above == key)
-        histogram[candidate >> bits.shift & last_digit] += weight(logits[i]);
+      if (first || candidate >> above == key) histogram[candidate >> bits.shift & last_digit] += weight(logits[i]);
       return true;
     });
     if (first) {
@@ -73,8 +72,10 @@ template <class Weight> constexpr void cut(std::span<float> logits, boundary at,
   for (float& x : logits) x = x >= at.value ? x : excluded_logit;
   visit_logits(logits, at.value, [&](std::size_t i) {
     if (logits[i] > at.value) return true;
-    if (at.missing == 0) logits[i] = excluded_logit;
-    else at.missing -= std::min(at.missing, weight(at.value));
+    if (at.missing == 0)
+      logits[i] = excluded_logit;
+    else
+      at.missing -= std::min(at.missing, weight(at.value));
     return true;
   });
 }
@@ -119,7 +120,8 @@ struct top_p {
       auto const whole = static_cast<std::uint64_t>(exact);
       return whole + (static_cast<double>(whole) < exact ? 1 : 0);
     };
-    detail::cut(logits, detail::find_boundary(std::span<float const>(logits), weights.floor(), weights, share), weights);
+    detail::cut(logits, detail::find_boundary(std::span<float const>(logits), weights.floor(), weights, share),
+                weights);
   }
 };
 

@@ -34,19 +34,13 @@ template <class Visit> constexpr void visit_logits(std::span<float const> logits
         continue;
       }
     }
-    // Which logits take part is hard to predict, so they are listed without a branch.
-    std::array<std::size_t, block> list{};
-    std::size_t listed = 0;
-    for (; i < end; ++i) {
-      list[listed] = i;
-      listed += static_cast<std::size_t>(logits[i] >= floor);
-    }
-    for (std::size_t j = 0; j < listed; ++j)
-      if (!visit(list[j])) return;
+    for (; i < end; ++i)
+      if (logits[i] >= floor && !visit(i)) return;
   }
 }
 
-/// The highest logit, `excluded_logit` if there is none. Several running maxima let the processor overlap the comparisons.
+/// The highest logit, `excluded_logit` if there is none. Several running maxima let the processor overlap the
+/// comparisons.
 constexpr float highest_logit(std::span<float const> logits) noexcept {
   constexpr std::size_t lanes = 8;
   std::array<float, lanes> best{};
@@ -97,7 +91,9 @@ class softmax_weights {
   }
   constexpr std::uint64_t one() const noexcept { return (std::uint64_t{1} << 63) >> down_; } ///< weight of the highest
 
-  constexpr float highest() const noexcept { return highest_; } ///< the highest logit, `excluded_logit` if there is none
+  constexpr float highest() const noexcept {
+    return highest_;
+  } ///< the highest logit, `excluded_logit` if there is none
 
   /// Logits below this weigh nothing: e⁻⁴³ < 2⁻⁶².
   constexpr float floor() const noexcept { return highest_ - 43 > lowest_logit ? highest_ - 43 : lowest_logit; }
@@ -118,12 +114,14 @@ class softmax_weights {
 constexpr void log_softmax(std::span<float const> logits, std::span<float> out) noexcept {
   softmax_weights const weights(logits);
   std::uint64_t const total = weights.total(logits);
-  double const log_total =
-      total == 0 ? 0 : math::log(static_cast<double>(total) / static_cast<double>(weights.one()));
+  double const log_total = total == 0 ? 0 : math::log(static_cast<double>(total) / static_cast<double>(weights.one()));
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] >= lowest_logit)) out[i] = excluded_logit;
-    else if (logits[i] == weights.highest()) out[i] = static_cast<float>(-log_total);
-    else out[i] = static_cast<float>(static_cast<double>(logits[i]) - static_cast<double>(weights.highest()) - log_total);
+    if (!(logits[i] >= lowest_logit))
+      out[i] = excluded_logit;
+    else if (logits[i] == weights.highest())
+      out[i] = static_cast<float>(-log_total);
+    else
+      out[i] = static_cast<float>(static_cast<double>(logits[i]) - static_cast<double>(weights.highest()) - log_total);
   }
 }
 

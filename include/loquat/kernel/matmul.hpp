@@ -2,7 +2,8 @@
 /// \file
 /// Products of a weight matrix with activations: y[n, rows] = x[n, k] · W[rows, k]ᵀ, for every block format.
 ///
-/// Integer formats: activations are rounded to 8 bits per block of 32 with a float scale; a block's dot product is
+/// Integer formats: activations are rounded to 8 bits per block of 32 with a scale of binary16 precision, the rounding that
+/// Q8_0 has and that other engines use; a block's dot product is
 /// exact in integers and enters the row's sum by one fused multiply-add with the product of the two scales, blocks in
 /// ascending order. Float formats: sixteen lanes and one tree. Both orders are the same for one column and for many, on
 /// every target, so a result does not depend on the batch, the number of threads or the instruction set.

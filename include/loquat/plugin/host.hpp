@@ -19,9 +19,7 @@ template <PluginIdentity... Plugins> class host {
  public:
   constexpr host() = default;
   /// Keeps the plugins; does not attach them.
-  constexpr explicit host(Plugins... plugins)
-    requires(sizeof...(Plugins) > 0)
-      : plugins_(std::move(plugins)...) {}
+  constexpr explicit host(Plugins... plugins) requires(sizeof...(Plugins) > 0) : plugins_(std::move(plugins)...) {}
   host(host const&) = delete;
   host& operator=(host const&) = delete;
   constexpr ~host() { detach(); }
@@ -29,14 +27,15 @@ template <PluginIdentity... Plugins> class host {
   /// Attaches every plugin to `context`. If one fails, those before it are detached again, last first, and the error is
   /// its own with the plugin's name in front. `errc::argument` if they are attached already.
   template <class Context>
-    requires(Plugin<Plugins, Context> && ...)
-  constexpr result<void> attach(Context& context) {
+  requires(Plugin<Plugins, Context>&&...) constexpr result<void> attach(Context& context) {
     if (attached_ > 0) return fail(errc::argument, "host: attached already; detach() first");
     result<void> outcome;
     auto const next = [&]<class P>(P& plugin) {
       outcome = plugin.attach(context);
-      if (outcome) ++attached_;
-      else outcome = outcome.error().within(P::name).within("plugin");
+      if (outcome)
+        ++attached_;
+      else
+        outcome = outcome.error().within(P::name).within("plugin");
       return outcome.has_value();
     };
     if (!std::apply([&](auto&... plugin) { return (next(plugin) && ...); }, plugins_)) detach();
@@ -53,17 +52,15 @@ template <PluginIdentity... Plugins> class host {
   static constexpr std::size_t size() noexcept { return sizeof...(Plugins); }
 
   /// True if any plugin offers a capability.
-  static constexpr bool offers([[maybe_unused]] std::string_view what) noexcept { return (loquat::offers<Plugins>(what) || ...); }
+  static constexpr bool offers([[maybe_unused]] std::string_view what) noexcept {
+    return (loquat::offers<Plugins>(what) || ...);
+  }
 
   /// The first plugin that offers a capability. Does not compile if there is none; ask `offers` under `if constexpr`.
   template <capability What>
-    requires(offers(What.view()))
-  constexpr auto& find() noexcept {
-    return std::get<index(What.view())>(plugins_);
-  }
+  requires(offers(What.view())) constexpr auto& find() noexcept { return std::get<index(What.view())>(plugins_); }
   template <capability What>
-    requires(offers(What.view()))
-  constexpr auto const& find() const noexcept { ///< \overload
+  requires(offers(What.view())) constexpr auto const& find() const noexcept { ///< \overload
     return std::get<index(What.view())>(plugins_);
   }
 

@@ -20,22 +20,22 @@ template <std::size_t N> struct capability {
   char text[N]{}; ///< with the zero of the literal
 
   consteval capability(char const (&literal)[N]) { std::ranges::copy(literal, text); } // NOLINT: implicit by intent
-  constexpr std::string_view view() const noexcept { return {text, N - 1}; } ///< without it
+  constexpr std::string_view view() const noexcept { return {text, N - 1}; }           ///< without it
 };
 
 /// What a plugin is, apart from what it does: known at compile time, so that a host can answer questions about plugins
 /// that it has not attached. `P::name` must not be empty, `P::offers` may be.
 template <class P>
 concept PluginIdentity = requires {
-  requires !std::string_view(P::name).empty();                                  // "metrics": names it in messages
-  { P::version } -> std::convertible_to<version_number>;                        // {1, 0, 0}: the plugin's own
-  requires std::ranges::forward_range<decltype((P::offers))>;                   // {"log", "trace"}: its capabilities
+  requires !std::string_view(P::name).empty();                // "metrics": names it in messages
+  { P::version } -> std::convertible_to<version_number>;      // {1, 0, 0}: the plugin's own
+  requires std::ranges::forward_range<decltype((P::offers))>; // {"log", "trace"}: its capabilities
   requires std::convertible_to<std::ranges::range_reference_t<decltype((P::offers))>, std::string_view>;
   typename std::bool_constant<(std::ranges::begin(P::offers) == std::ranges::end(P::offers))>; // constants, all of them
 };
 
-/// Extends a program that hosts plugins: a sampler, a tool, a store, a log, whatever the program looks for by the name of
-/// a capability. `Context` is what the program gives its plugins to attach to; the library does not look into it.
+/// Extends a program that hosts plugins: a sampler, a tool, a store, a log, whatever the program looks for by the name
+/// of a capability. `Context` is what the program gives its plugins to attach to; the library does not look into it.
 ///
 /// Called by `host`: `attach` once before anything else, in the order in which the plugins are listed; it may keep the
 /// context's address, and on an error must leave nothing behind. `detach` once for every attach that succeeded, in the
@@ -56,7 +56,8 @@ concept PluginIdentity = requires {
 template <class P, class Context>
 concept Plugin = PluginIdentity<P> && requires(P& plugin, Context& context) {
   { plugin.attach(context) } -> std::same_as<result<void>>;
-  { plugin.detach() } noexcept -> std::same_as<void>;
+  { plugin.detach() }
+  noexcept->std::same_as<void>;
 };
 
 /// True if a plugin offers the capability `what`.

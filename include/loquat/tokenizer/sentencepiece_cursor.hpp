@@ -6,6 +6,25 @@
 
 namespace loquat {
 
+namespace detail {
+
+/// The bytes of a character, taken one by one.
+class spelled_character {
+ public:
+  constexpr spelled_character() = default;
+  constexpr spelled_character(std::string_view bytes) noexcept : size_(bytes.size()) {
+    for (std::size_t i = 0; i < size_; ++i) bytes_[i] = static_cast<unsigned char>(bytes[i]);
+  }
+  constexpr bool empty() const noexcept { return next_ == size_; }
+  constexpr unsigned char take() noexcept { return bytes_[next_++]; }
+
+ private:
+  std::array<unsigned char, 4> bytes_{};
+  std::size_t next_ = 0, size_ = 0;
+};
+
+} // namespace detail
+
 /// Hands out the ids of a text. It holds one stretch between two cuts at a time, of up to 256 characters without
 /// allocation; longer ones, and unused pieces that have to be split again, take memory that the cursor owns, in proportion
 /// to the stretch. A stretch of 2^28 characters is cut.
@@ -21,7 +40,7 @@ class sentencepiece_cursor {
     auto const& t = *tokenizer_;
     while (true) {
       if (ready_ != no_token) return std::exchange(ready_, no_token);
-      if (byte_ != byte_end_) return t.byte_tokens_[static_cast<unsigned char>(text()[byte_++])];
+      if (!spelled_.empty()) return t.byte_tokens_[spelled_.take()];
       if (next_ != count_ || !parts_.empty()) {
         take_symbol();
       } else if (in_section_) {
@@ -180,8 +199,8 @@ class sentencepiece_cursor {
     if (symbol.id < t.size()) {
       take(static_cast<token>(symbol.id));
     } else if (t.has_bytes_) {
-      byte_ = begin;
-      byte_end_ = symbol.end;
+      auto const character = text().substr(begin, symbol.end - begin);
+      spelled_ = {character == " " ? space_symbol : character};
     } else if (!std::exchange(after_unknown_, true)) {
       ready_ = t.unknown_;
     }
@@ -203,9 +222,9 @@ class sentencepiece_cursor {
   std::size_t short_size_ = 0;
   std::array<char, 4 * merge_rules::short_length> short_text_{};
   bool long_ = false; // the symbols are in long_symbols_
-  std::size_t next_ = 0, count_ = 0;      // symbols that are not handed out yet
-  std::uint32_t begin_ = 0;               // where the bytes of the next symbol begin
-  std::uint32_t byte_ = 0, byte_end_ = 0; // bytes of an unknown character
+  std::size_t next_ = 0, count_ = 0; // symbols that are not handed out yet
+  std::uint32_t begin_ = 0;          // where the bytes of the next symbol begin
+  detail::spelled_character spelled_; // a character without a piece
   std::array<bpe_symbol, merge_rules::short_length> short_symbols_{};
   std::vector<bpe_symbol> long_symbols_;
   std::vector<bpe_symbol> parts_; // halves of unused pieces, the leftmost last

@@ -33,8 +33,8 @@ struct text_options {
 /// Appends the text of `ids` to a `std::string` or vector of `char`. Ids out of range give nothing.
 template <Tokenizer T, class Out>
 constexpr void decode_into(T const& tokenizer, std::span<token const> ids, Out& out, text_options options = {}) {
-  bool starts = options.starts_text;
-  if constexpr (requires { tokenizer.adds_space(); }) starts = starts && tokenizer.adds_space();
+  bool starts = false;
+  if constexpr (requires { tokenizer.adds_space(); }) starts = options.starts_text && tokenizer.adds_space();
   std::size_t const begin = out.size();
   for (token const id : ids) {
     if (options.skip_special && tokenizer.is_special(id)) continue;

@@ -13,7 +13,7 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
       v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
       v::store_i8(quants + i, v::fma(a, inverse, magic));
       v::store_i8(quants + i + 16, v::fma(b, inverse, magic));
-      *scales = vanishes ? 0.0f : largest / 127.0f;
+      *scales = float_from_half(half_from_float(vanishes ? 0.0f : largest / 127.0f));
       std::int32_t total = 0;
       for (std::size_t j = 0; j < activation_block; ++j) total += quants[i + j];
       *sums = total;

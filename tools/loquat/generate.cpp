@@ -1,0 +1,205 @@
+/// \file
+/// `loquat generate`: goes on with a text.
+
+#include "commands.hpp"
+#include "machine.hpp"
+#include "system.hpp"
+
+#include <loquat/loquat.hpp>
+
+#include <ranges>
+
+namespace tool {
+namespace {
+
+using namespace loquat;
+
+constexpr std::string_view notes = R"(Logits are reworked in this order: penalties, top-k, top-p, min-p, temperature. The same seed gives the same text on every
+machine. The text is all that goes to the standard output; --logprobs, the summary and messages go to the standard error.
+Ctrl-C ends the text and shows the summary.
+
+examples:
+  loquat generate model.gguf "Once upon a time"
+  loquat generate model.gguf "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
+  loquat generate model.gguf - --max-tokens 100 --quiet <prompt.txt >text.txt
+  loquat generate model.gguf "Q: Why?"$'\nA:' --stop $'\n' --stop "Q:"
+)";
+
+struct settings {
+  std::string_view model, prompt;
+  std::size_t max_tokens = 256;
+  loquat::temperature temperature{0};
+  loquat::top_k top_k{0};
+  loquat::top_p top_p{1};
+  loquat::min_p min_p{0};
+  repetition_penalty repetition{1};
+  frequency_penalty frequency;
+  presence_penalty presence;
+  std::size_t window = 64;
+  std::uint64_t seed = 0;
+  cpu_options cpu;
+  session_options session{.batch = 128};
+  std::vector<std::string_view> stops;
+  bool logprobs = false, special = false, echo = false, quiet = false;
+
+  std::vector<option> table() {
+    return {{"--max-tokens", "N", "most tokens to generate", number(max_tokens, std::size_t{0})},
+            {"--temperature", "T", "0: always the most probable token", number(temperature.value, 0.0f, 100.0f)},
+            {"--top-k", "K", "keep the K most probable tokens; 0: all", number(top_k.k, std::size_t{0})},
+            {"--top-p", "P", "keep the fewest tokens with this probability together", number(top_p.p, 0.0f, 1.0f)},
+            {"--min-p", "P", "keep tokens P times as probable as the best, or more", number(min_p.p, 0.0f, 1.0f)},
+            {"--repetition-penalty", "P", "divide the logits of recent tokens", number(repetition.factor, 0.01f, 100.0f)},
+            {"--frequency-penalty", "P", "lower them for each occurrence", number(frequency.amount, -100.0f, 100.0f)},
+            {"--presence-penalty", "P", "lower them once", number(presence.amount, -100.0f, 100.0f)},
+            {"--penalty-window", "N", "how many tokens are recent", number(window, std::size_t{0})},
+            {"--seed", "S", "of the random choice", number(seed, std::uint64_t{0})},
+            {"--stop", "TEXT", "end before this text", texts(stops)},
+            {"--context", "N", "tokens in all; 0: as trained for, at most 4096", number(session.context, std::size_t{0})},
+            {"--batch", "N", "prompt tokens of one pass; the text does not depend on it",
+             number(session.batch, std::size_t{1})},
+            kv_option(session.kv),
+            threads_option(cpu),
+            target_option(cpu),
+            {"--special", "", "control tokens such as <s>: read their names in the prompt, show generated ones",
+             flag(special)},
+            {"--echo", "", "write the prompt, too", flag(echo)},
+            {"--logprobs", "", "list the tokens with the logarithms of their probabilities", flag(logprobs)},
+            {"--quiet", "", "no summary and no progress", flag(quiet)}};
+  }
+  auto sampler() {
+    repetition.window = frequency.window = presence.window = window;
+    return repetition | frequency | presence | top_k | top_p | min_p | temperature | draw{seed};
+  }
+  bool sampling_in_vain() const { return temperature.value == 0 && (top_k.k != 0 || top_p.p < 1 || min_p.p > 0 || seed != 0); }
+};
+
+/// What happened when, for the summary.
+struct course {
+  double prompt_seconds = 0, first_token_seconds = 0, seconds = 0;
+  std::size_t prompt_tokens = 0; // that were fed
+  generate_report report;
+};
+
+/// A token that was generated, for --logprobs.
+struct choice {
+  token id;
+  float logprob;
+};
+
+/// Feeds the prompt in pieces, so that progress shows and Ctrl-C is heard.
+template <class G> result<void> feed(G& from, std::span<token const> ids, settings const& s, course& c) {
+  bool const may_show = !s.quiet && is_terminal(stderr);
+  bool shown = false;
+  stopwatch const clock;
+  result<void> fed;
+  while (fed && c.prompt_tokens < ids.size()) {
+    fed = from.prompt(ids.subspan(c.prompt_tokens, std::min(s.session.batch, ids.size() - c.prompt_tokens)));
+    if (fed) c.prompt_tokens += c.report.prompt_tokens;
+    c.prompt_seconds = clock.seconds();
+    if (may_show && c.prompt_seconds > 1) {
+      std::fprintf(stderr, "\rprompt: %zu of %zu tokens", c.prompt_tokens, ids.size());
+      shown = true;
+    }
+  }
+  if (shown) std::fputs("\r\033[K", stderr); // clear the line
+  return fed;
+}
+
+std::string why_it_ended(settings const& s, finish why) {
+  switch (why) {
+  case finish::none: return "a stop text";
+  case finish::max_tokens: return std::to_string(s.max_tokens) + " tokens (--max-tokens)";
+  case finish::end_token: return "the model's end token";
+  case finish::context_full: return "the context is full (--context)";
+  case finish::cancelled: return "interrupted";
+  default: return std::string(name(why));
+  }
+}
+
+template <class Session> void summarise(settings const& s, course const& c, Session const& talk) {
+  auto const rate = [](std::size_t n, double seconds) {
+    return seconds > 0 && n > 0 ? number_text(", %.1f tokens/s", static_cast<double>(n) / seconds) : std::string();
+  };
+  auto const passes = talk.tokens().size() - c.prompt_tokens; // the first token came from the prompt's pass
+  double const cache = static_cast<double>(talk.cache.elements()) * (s.session.kv == kv_type::f16 ? 2 : 4);
+  std::string out = "prompt     " + std::to_string(c.prompt_tokens) + " tokens" +
+                    rate(c.prompt_tokens, c.prompt_seconds) + "\n";
+  out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" + rate(passes, c.seconds - c.prompt_seconds);
+  if (c.first_token_seconds > 0) out += number_text(", the first after %.3f s", c.first_token_seconds);
+  out += "\nmemory     " + byte_text(peak_memory_bytes()) + " at most, model included; session " +
+         byte_text(static_cast<double>(talk.bytes())) + ", of which key-value cache " + byte_text(cache);
+  out += "\nended by   " + why_it_ended(s, c.report.why) + "\n";
+  std::fputs(out.c_str(), stderr);
+}
+
+template <class T> void list(T const& tokenizer, std::vector<choice> const& choices) {
+  std::string out;
+  for (auto const [id, logprob] : choices)
+    out += right(std::to_string(id), 8) + number_text("  %9.4f  ", static_cast<double>(logprob)) +
+           quoted(tokenizer.piece(id)) + "\n";
+  std::fputs(out.c_str(), stderr);
+}
+
+int generate_text(settings& s) {
+  auto const file = gguf::open(std::string(s.model));
+  if (!file) return fail_with(file.error().message());
+  auto const tokenizer = tokenizer_from(*file);
+  if (!tokenizer) return fail_with(tokenizer.error().message());
+  cpu const machine(s.cpu);
+  auto const model = load(*file, machine);
+  if (!model) return fail_with(model.error().message());
+  auto const prompt = text_of(s.prompt);
+  if (!prompt) return fail_with(prompt.error().message());
+  auto const ids = encode(*tokenizer, *prompt, {.parse_special = s.special, .invalid = invalid_utf8::bytes});
+  if (ids.empty()) return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
+  auto talk = model->make_session(s.session);
+  if (!talk) return fail_with(std::string(talk.error().message()) + "; a smaller --context or --batch needs less");
+  if (ids.size() > talk->context())
+    return fail_with("the prompt has " + std::to_string(ids.size()) + " tokens, but the context holds " +
+                     std::to_string(talk->context()) + ": try --context " + std::to_string(ids.size() + s.max_tokens));
+  if (s.sampling_in_vain() && !s.quiet)
+    complain("--top-k, --top-p, --min-p and --seed do nothing at --temperature 0");
+
+  catch_interrupt();
+  course c;
+  std::vector<float> logprobs(s.logprobs ? model->vocabulary() : 0);
+  std::vector<choice> choices;
+  generator from(*model, *talk, s.sampler(),
+                 {.max_tokens = s.max_tokens, .cancel = &interrupt_wanted, .logprobs = logprobs, .report = &c.report});
+  stopwatch const clock;
+  bool const fed = static_cast<bool>(feed(from, ids, s, c));
+  if (fed) {
+    auto const note = [&](token id) {
+      if (c.first_token_seconds == 0) c.first_token_seconds = clock.seconds();
+      if (s.logprobs) choices.push_back({id, c.report.logprob});
+      return id;
+    };
+    if (s.echo) put(*prompt);
+    for (std::string_view const piece : std::views::empty<token> | generate(from) | std::views::transform(note) |
+                                            decode(*tokenizer, {.skip_special = !s.special}) |
+                                            until(std::span<std::string_view const>(s.stops)))
+      if (!put(piece) || std::fflush(stdout) != 0) break;
+    if (is_terminal(stdout)) put("\n");
+  }
+  c.seconds = clock.seconds();
+  list(*tokenizer, choices);
+  if (c.report.why == finish::error) return fail_with(c.report.error.message());
+  if (int const status = end_output(); status != done) return status;
+  if (!s.quiet) summarise(s, c, *talk);
+  return c.report.why == finish::cancelled ? interrupted : done;
+}
+
+} // namespace
+
+int run_generate(command const& self, arguments all) {
+  settings s;
+  command_line const line{
+      self,
+      {{"MODEL", "a GGUF file", s.model}, {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
+      s.table(),
+      notes};
+  if (auto const status = line.parse(all)) return *status;
+  return generate_text(s);
+}
+
+} // namespace tool
