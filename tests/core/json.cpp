@@ -96,13 +96,37 @@ TEST_CASE("json: doubles are the nearest ones") {
     auto const want = std::strtod(text.c_str(), nullptr);
     CHECK_MESSAGE(std::bit_cast<std::uint64_t>(have) == std::bit_cast<std::uint64_t>(want), text);
   };
-  for (auto const text :
-       {"0", "-0", "0.0", "-0.0e5", "1", "-1.5", "0.1", "1e22", "1e23", "9007199254740993", "9007199254740992.5",
-        "9007199254740993.0000000000000000000000000000001", "1.7976931348623157e308", "1.7976931348623158e308",
-        "1.7976931348623159e308", "1e309", "-1e999999999999999999", "4.9e-324", "2.4703282292062327e-324",
-        "2.4703282292062328e-324", "2.2250738585072011e-308", "2.2250738585072014e-308", "1e-400", "0e999999999999",
-        "2.2250738585072012e-308", "123456789012345678", "0.000000000000000000000000000001e30", "6.02214076E+23",
-        "8.988465674311580e307", "7.2057594037927933e16", "18446744073709551616"})
+  for (auto const text : {"0",
+                          "-0",
+                          "0.0",
+                          "-0.0e5",
+                          "1",
+                          "-1.5",
+                          "0.1",
+                          "1e22",
+                          "1e23",
+                          "9007199254740993",
+                          "9007199254740992.5",
+                          "9007199254740993.0000000000000000000000000000001",
+                          "1.7976931348623157e308",
+                          "1.7976931348623158e308",
+                          "1.7976931348623159e308",
+                          "1e309",
+                          "-1e999999999999999999",
+                          "4.9e-324",
+                          "2.4703282292062327e-324",
+                          "2.4703282292062328e-324",
+                          "2.2250738585072011e-308",
+                          "2.2250738585072014e-308",
+                          "1e-400",
+                          "0e999999999999",
+                          "2.2250738585072012e-308",
+                          "123456789012345678",
+                          "0.000000000000000000000000000001e30",
+                          "6.02214076E+23",
+                          "8.988465674311580e307",
+                          "7.2057594037927933e16",
+                          "18446744073709551616"})
     same(text);
   std::mt19937_64 random(1);
   for (int i = 0; i < 20000; ++i) {
@@ -114,7 +138,8 @@ TEST_CASE("json: doubles are the nearest ones") {
   }
   for (int i = 0; i < 2000; ++i) { // halfway between two neighbours, and a hair beside
     double const number = std::bit_cast<double>(random() % (0x7FEULL << 52));
-    auto const between = static_cast<long double>(number) / 2 + static_cast<long double>(std::nextafter(number, 1e308)) / 2;
+    auto const between =
+        static_cast<long double>(number) / 2 + static_cast<long double>(std::nextafter(number, 1e308)) / 2;
     std::array<char, 1400> text{};
     std::snprintf(text.data(), text.size(), "%.1200Lg", between);
     std::string exact = text.data();

@@ -13,15 +13,25 @@ namespace test {
 inline void write_json(loquat::json::value value, std::string& out) {
   using loquat::json::kind;
   switch (value.kind()) {
-  case kind::absent: out += '?'; break; // which cannot be read again
-  case kind::null: out += "null"; break;
-  case kind::boolean: out += *value.as_bool() ? "true" : "false"; break;
+  case kind::absent:
+    out += '?';
+    break; // which cannot be read again
+  case kind::null:
+    out += "null";
+    break;
+  case kind::boolean:
+    out += *value.as_bool() ? "true" : "false";
+    break;
   case kind::number: {
-    if (auto const integer = value.as_int64()) out += std::to_string(*integer);
-    else out += *value.as_double() < 0 ? "-1.5" : "1.5"; // its digits are a matter of other tests
+    if (auto const integer = value.as_int64())
+      out += std::to_string(*integer);
+    else
+      out += *value.as_double() < 0 ? "-1.5" : "1.5"; // its digits are a matter of other tests
     break;
   }
-  case kind::string: loquat::json::append_string(out, *value.as_string()); break;
+  case kind::string:
+    loquat::json::append_string(out, *value.as_string());
+    break;
   case kind::array:
     out += '[';
     for (auto const element : value.elements()) write_json(element, out), out += ',';

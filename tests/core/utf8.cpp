@@ -27,10 +27,10 @@ TEST_CASE("utf8: every code point survives encode and decode, surrogates excepte
 }
 
 TEST_CASE("utf8: bytes that begin no character are bad one at a time") {
-  for (auto const text : {"\x80"sv, "\xBF\x80"sv, "\xC0\xAF"sv, "\xC1\xBF"sv, "\xC3"sv, "\xC3("sv, "\xE0\x9F\xBF"sv,
-                          "\xED\xA0\x80"sv, "\xE2\x82"sv, "\xE2\x28\xA1"sv, "\xE2\x82\x28"sv, "\xF0\x8F\xBF\xBF"sv,
-                          "\xF4\x90\x80\x80"sv, "\xF0\x9F\x98"sv, "\xF0\x9F\x98\x28"sv, "\xF5\x80\x80\x80"sv,
-                          "\xFE"sv, "\xFF"sv}) {
+  for (auto const text :
+       {"\x80"sv, "\xBF\x80"sv, "\xC0\xAF"sv, "\xC1\xBF"sv, "\xC3"sv, "\xC3("sv, "\xE0\x9F\xBF"sv, "\xED\xA0\x80"sv,
+        "\xE2\x82"sv, "\xE2\x28\xA1"sv, "\xE2\x82\x28"sv, "\xF0\x8F\xBF\xBF"sv, "\xF4\x90\x80\x80"sv, "\xF0\x9F\x98"sv,
+        "\xF0\x9F\x98\x28"sv, "\xF5\x80\x80\x80"sv, "\xFE"sv, "\xFF"sv}) {
     CHECK(utf8::decode(text) == utf8::character{utf8::replacement, 1, false});
     CHECK(utf8::valid_prefix(text) == 0);
     CHECK_FALSE(utf8::is_valid(text));
@@ -52,9 +52,9 @@ TEST_CASE("utf8: a character that lacks bytes is held back, bad bytes are not") 
   }
   CHECK(utf8::complete_prefix("a\xFF") == 2);
   CHECK(utf8::complete_prefix("a\x80\x80\x80\x80") == 5);
-  CHECK(utf8::complete_prefix("\xC0") == 1);             // overlong: no byte can mend it
-  CHECK(utf8::complete_prefix("\xED\xA0") == 2);         // a surrogate
-  CHECK(utf8::complete_prefix("\xF4\x90\x80") == 3);     // above U+10FFFF
+  CHECK(utf8::complete_prefix("\xC0") == 1);         // overlong: no byte can mend it
+  CHECK(utf8::complete_prefix("\xED\xA0") == 2);     // a surrogate
+  CHECK(utf8::complete_prefix("\xF4\x90\x80") == 3); // above U+10FFFF
   CHECK(utf8::complete_prefix("\xF4\x8F\xBF") == 0);
   CHECK(utf8::complete_prefix("\xC3\xA9\xA9") == 3);
 }

@@ -1,7 +1,8 @@
 /// \file
 /// libFuzzer target: any bytes as a text to encode.
 ///
-///     clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/tokenizer.cpp -o fuzz_tokenizer
+///     clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/tokenizer.cpp -o
+///     fuzz_tokenizer
 ///     ./fuzz_tokenizer -max_len=2048 new tests/fuzz/corpus/tokenizer
 
 #include "../tokenizer/sentencepiece_fuzz.hpp"

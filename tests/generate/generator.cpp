@@ -75,6 +75,19 @@ TEST_CASE("the end token is not handed out, but goes into the session with the n
   CHECK(seen(talk) == ids{'x', 'y', 'z', toy::end, 'y', 'z', '!'});
 }
 
+TEST_CASE("a pending token goes into the session once") {
+  small const model;
+  small::session talk;
+  generator g(model, talk, {.max_tokens = 1});
+  REQUIRE(g.prompt(ids{'a'}));
+  CHECK(rest(g) == ids{'b'});
+  g.options().max_tokens = 0;
+  REQUIRE(g.prompt(ids{'p'}));
+  CHECK(g.pending() == no_token);
+  REQUIRE(g.prompt(ids{'q'}));
+  CHECK(seen(talk) == ids{'a', 'b', 'p', 'q'});
+}
+
 TEST_CASE("stop tokens end it like the end token") {
   small const model;
   small::session talk;

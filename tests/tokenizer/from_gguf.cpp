@@ -14,8 +14,7 @@
 namespace {
 
 /// A file with the toy vocabulary; `change` may add keys, and leave out those named in `without`.
-template <class F>
-loquat::result<loquat::sentencepiece_bpe> load(F change, std::string_view without = {}) {
+template <class F> loquat::result<loquat::sentencepiece_bpe> load(F change, std::string_view without = {}) {
   auto const v = test::toy();
   std::vector<std::int32_t> types;
   for (auto const kind : v.kinds) types.push_back(static_cast<std::int32_t>(kind));
@@ -57,7 +56,8 @@ TEST_CASE("tokenizer_from: a file's tokenizer outlives the file") {
 }
 
 TEST_CASE("tokenizer_from: the settings of the file are followed") {
-  CHECK(loquat::encode(load([](auto& w) { w.add("tokenizer.ggml.add_bos_token", false); }).value(), "hello") == ids{265});
+  CHECK(loquat::encode(load([](auto& w) { w.add("tokenizer.ggml.add_bos_token", false); }).value(), "hello") ==
+        ids{265});
   CHECK(loquat::encode(load([](auto& w) { w.add("tokenizer.ggml.add_eos_token", true); }).value(), "hello") ==
         ids{1, 265, 2});
   CHECK(loquat::encode(load([](auto& w) { w.add("tokenizer.ggml.add_space_prefix", false); }).value(), "hello") ==
@@ -65,8 +65,9 @@ TEST_CASE("tokenizer_from: the settings of the file are followed") {
   CHECK(loquat::encode(load([](auto& w) { w.add("tokenizer.ggml.remove_extra_whitespaces", true); }).value(),
                        "  hello   ") == ids{1, 265});
   CHECK(loquat::encode(load(nothing, "tokenizer.ggml.bos_token_id").value(), "hello") == ids{265});
-  CHECK(load([](auto& w) { w.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0xFFFFFFFF}); }).value().unknown_token() ==
-        0);
+  CHECK(load([](auto& w) { w.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0xFFFFFFFF}); })
+            .value()
+            .unknown_token() == 0);
 }
 
 TEST_CASE("tokenizer_from: errors name the file and the key") {
@@ -88,8 +89,9 @@ TEST_CASE("tokenizer_from: errors name the file and the key") {
   refuses(load([](auto& w) { w.add("tokenizer.ggml.token_type", std::vector<std::int32_t>(289, 6)); },
                "tokenizer.ggml.token_type"),
           errc::malformed, "byte token 0 is named <unk>");
-  refuses(load([](auto& w) { w.add("tokenizer.ggml.bos_token_id", std::uint32_t{289}); }, "tokenizer.ggml.bos_token_id"),
-          errc::malformed, "tokenizer.ggml.bos_token_id: token 289 of 289");
+  refuses(
+      load([](auto& w) { w.add("tokenizer.ggml.bos_token_id", std::uint32_t{289}); }, "tokenizer.ggml.bos_token_id"),
+      errc::malformed, "tokenizer.ggml.bos_token_id: token 289 of 289");
   refuses(load([](auto& w) { w.add("tokenizer.ggml.unknown_token_id", std::uint32_t{0x80000000}); }), errc::malformed,
           "unknown_token_id");
   refuses(load([](auto& w) { w.add("tokenizer.ggml.add_bos_token", std::uint32_t{1}); }), errc::mismatch,

@@ -42,7 +42,8 @@ inline std::uint64_t fnv1a64(std::string_view bytes) {
 inline std::uint64_t fnv1a64(std::span<loquat::token const> ids) {
   std::string bytes;
   for (auto const id : ids)
-    for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<char>(static_cast<std::uint32_t>(id) >> shift));
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes.push_back(static_cast<char>(static_cast<std::uint32_t>(id) >> shift));
   return fnv1a64(bytes);
 }
 
@@ -89,8 +90,10 @@ inline bool same_ids(loquat::json::value want, std::span<loquat::token const> ha
   auto const n = want["n"].as_int64().value();
   auto const hash = want["fnv1a64"];
   std::uint64_t expected = 0;
-  if (hash.kind() == loquat::json::kind::string) expected = std::stoull(std::string(hash.as_string().value()), nullptr, 16);
-  else throw std::runtime_error("fnv1a64 is no string");
+  if (hash.kind() == loquat::json::kind::string)
+    expected = std::stoull(std::string(hash.as_string().value()), nullptr, 16);
+  else
+    throw std::runtime_error("fnv1a64 is no string");
   return static_cast<std::size_t>(n) == have.size() && expected == fnv1a64(have);
 }
 

@@ -21,9 +21,12 @@ inline std::vector<loquat::token> reference_encode(loquat::vocabulary_spec const
     auto const kind = spec.kinds[i];
     std::string const piece(spec.pieces[i]);
     auto const id = static_cast<loquat::token>(i);
-    if (kind == token_kind::user_defined) user_defined.emplace(piece, id);
-    else if (kind == token_kind::byte) bytes.emplace(piece, id);
-    else if (kind == token_kind::normal || kind == token_kind::unused) mergeable.emplace(piece, id);
+    if (kind == token_kind::user_defined)
+      user_defined.emplace(piece, id);
+    else if (kind == token_kind::byte)
+      bytes.emplace(piece, id);
+    else if (kind == token_kind::normal || kind == token_kind::unused)
+      mergeable.emplace(piece, id);
   }
   // Normalisation, into U+2581.
   std::string normal;
@@ -35,8 +38,10 @@ inline std::vector<loquat::token> reference_encode(loquat::vocabulary_spec const
   while (!text.empty()) {
     auto const c = loquat::utf8::decode(text);
     bool const is_space = c.code_point == ' ';
-    if (is_space && !(was_space && spec.remove_extra_whitespaces)) normal += space;
-    else if (!is_space) normal += loquat::utf8::encode(c.code_point).view();
+    if (is_space && !(was_space && spec.remove_extra_whitespaces))
+      normal += space;
+    else if (!is_space)
+      normal += loquat::utf8::encode(c.code_point).view();
     was_space = is_space;
     text.remove_prefix(c.length);
   }
@@ -52,8 +57,9 @@ inline std::vector<loquat::token> reference_encode(loquat::vocabulary_spec const
   for (std::string_view rest = normal; !rest.empty();) {
     std::size_t length = loquat::utf8::decode(rest).length;
     bool frozen = false;
-    for (std::size_t n = rest.size(); n > 0 && !frozen; --n)
-      if (!user_defined.empty() && user_defined.contains(rest.substr(0, n))) length = n, frozen = true;
+    for (auto const& [piece, id] : user_defined)
+      if (!piece.empty() && rest.starts_with(piece) && (!frozen || piece.size() > length))
+        length = piece.size(), frozen = true;
     symbols.push_back({std::string(rest.substr(0, length)), frozen, {std::string(rest.substr(0, length))}});
     rest.remove_prefix(length);
   }
@@ -70,8 +76,10 @@ inline std::vector<loquat::token> reference_encode(loquat::vocabulary_spec const
     auto& left = symbols[best];
     left.text += symbols[best + 1].text;
     bool const unused = spec.kinds[static_cast<std::size_t>(mergeable[left.text])] == token_kind::unused;
-    if (unused) left.parts.insert(left.parts.end(), symbols[best + 1].parts.begin(), symbols[best + 1].parts.end());
-    else left.parts = {left.text};
+    if (unused)
+      left.parts.insert(left.parts.end(), symbols[best + 1].parts.begin(), symbols[best + 1].parts.end());
+    else
+      left.parts = {left.text};
     symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
   }
   std::vector<loquat::token> ids;

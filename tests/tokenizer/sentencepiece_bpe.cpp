@@ -1,3 +1,4 @@
+#include "support/allocations.hpp"
 #include "tokenizer/reference.hpp"
 #include "tokenizer/toy.hpp"
 
@@ -103,7 +104,8 @@ TEST_CASE("sentencepiece: random vocabularies encode as the obvious algorithm do
 TEST_CASE("sentencepiece: stretches longer than the buffer encode alike") {
   test::toy_vocabulary v;
   v.add_marks();
-  for (auto const piece : {"a", "aa", "aaaa", "aaaaaaaa", "é", "éé", "ééé"}) v.add(piece, -static_cast<float>(v.pieces.size()));
+  for (auto const piece : {"a", "aa", "aaaa", "aaaaaaaa", "é", "éé", "ééé"})
+    v.add(piece, -static_cast<float>(v.pieces.size()));
   auto const tokenizer = made(v);
   for (std::string const letter : {"a", "é"})
     for (std::size_t n : {255u, 256u, 257u, 258u, 511u, 1023u, 1024u, 1025u, 1500u}) {
@@ -116,6 +118,18 @@ TEST_CASE("sentencepiece: stretches longer than the buffer encode alike") {
 TEST_CASE("sentencepiece: the time for a text without a cut is near linear") {
   auto const tokenizer = made(test::toy());
   CHECK(loquat::encode(tokenizer, std::string(1'000'000, 'a'), plain).size() == 250'002); // quadratic: minutes
+}
+
+TEST_CASE("sentencepiece: encoding into a span allocates nothing while stretches are short") {
+  auto const tokenizer = made(test::toy());
+  std::string text = "<s>hello \xFF worlds 日本x<tab><tab>";
+  text += std::string(255, 'a') + " hello" + std::string(100, 'x');
+  std::vector<token> room(1000);
+  auto const before = test::allocations();
+  auto const n = loquat::encode_into(tokenizer, text, room, {.parse_special = true});
+  auto const used = test::allocations() - before;
+  CHECK(n.value() > 100);
+  CHECK(used == 0);
 }
 
 TEST_CASE("sentencepiece: begin and end tokens are added when asked for") {
@@ -236,9 +250,9 @@ TEST_CASE("sentencepiece: of equal pieces the first is used, odd ones are never 
   v.add("a");
   v.add("ab", 5);
   v.add("");
-  v.add("a b", 9);    // normalised text has no 0x20
-  v.add("a\xFF", 9);  // no UTF-8
-  v.add("zz", 9);     // made of what is no piece itself
+  v.add("a b", 9);   // normalised text has no 0x20
+  v.add("a\xFF", 9); // no UTF-8
+  v.add("zz", 9);    // made of what is no piece itself
   auto const tokenizer = made(v);
   CHECK(loquat::encode(tokenizer, "abba", plain) == ids{0, ab, b, a});
   CHECK(loquat::encode(tokenizer, "zz", plain).back() == 11);

@@ -19,7 +19,8 @@ inline loquat::sentencepiece_bpe const& toy_tokenizer() {
   return tokenizer;
 }
 
-/// True if the obvious algorithm gives the same ids, a copied cursor goes on as the original, and decoding gives the text.
+/// True if the obvious algorithm gives the same ids, a copied cursor goes on as the original, and decoding gives the
+/// text.
 inline bool encoding_holds(std::string_view text) {
   auto const& tokenizer = toy_tokenizer();
   for (auto const invalid : {loquat::invalid_utf8::replace, loquat::invalid_utf8::bytes}) {
@@ -37,9 +38,8 @@ inline bool encoding_holds(std::string_view text) {
       bool const exact = loquat::utf8::is_valid(text) || invalid == loquat::invalid_utf8::bytes;
       auto const back = loquat::decode(tokenizer, ids, {.invalid = invalid});
       if (plain && exact && !parse && back != text) return false;
-      if (invalid == loquat::invalid_utf8::replace && !parse && text.size() < 500 &&
-          ids != reference_encode(toy().spec(), text))
-        return false;
+      bool const comparable = invalid == loquat::invalid_utf8::replace && !parse && text.size() < 200; // it is slow
+      if (comparable && ids != reference_encode(toy().spec(), text)) return false;
     }
   }
   return true;

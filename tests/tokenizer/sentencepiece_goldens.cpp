@@ -33,8 +33,10 @@ counts run(loquat::sentencepiece_bpe const& tokenizer, std::string const& cases,
     CHECK(test::same_ids(row["ids"], ids));
     if (auto const full = row["full"]) CHECK(test::same_ids(full, loquat::encode(tokenizer, text)));
     auto const decoded = loquat::decode(tokenizer, ids);
-    if (auto const want = row["decoded"]) CHECK(test::same_text(want, decoded));
-    else CHECK((decoded == text));
+    if (auto const want = row["decoded"])
+      CHECK(test::same_text(want, decoded));
+    else
+      CHECK((decoded == text));
     if (auto const want = row["decoded_skip"])
       CHECK(test::same_text(want, loquat::decode(tokenizer, loquat::encode(tokenizer, text))));
     if (auto const want = row["parse"]) {
@@ -46,9 +48,12 @@ counts run(loquat::sentencepiece_bpe const& tokenizer, std::string const& cases,
       // for the rest of the former: its text decodes to something else. Ours keeps the neighbours.
       std::map<std::string, std::vector<loquat::token>, std::less<>> const kept{
           {"d0471", {921, 229, 133, 29891}}, {"d0475", {22172, 29871, 243, 162, 3186}}, {"d0476", {29871, 198, 29898}}};
-      auto const bytes = loquat::encode(tokenizer, text, {.add_special = false, .invalid = loquat::invalid_utf8::bytes});
-      if (auto const ours = kept.find(id); ours != kept.end()) CHECK(bytes == ours->second);
-      else CHECK(test::same_ids(theirs, bytes));
+      auto const bytes =
+          loquat::encode(tokenizer, text, {.add_special = false, .invalid = loquat::invalid_utf8::bytes});
+      if (auto const ours = kept.find(id); ours != kept.end())
+        CHECK(bytes == ours->second);
+      else
+        CHECK(test::same_ids(theirs, bytes));
       CHECK((loquat::decode(tokenizer, bytes, {.invalid = loquat::invalid_utf8::bytes}) == text));
       ++count.byte_rows;
     }
@@ -92,7 +97,8 @@ TEST_CASE("SentencePiece BPE models encode and decode as SentencePiece does") {
   for (auto const& [model, cases, rows] :
        {definition{"tokenizers/llama2/tokenizer.model", "tokenizers/llama2/cases.jsonl", 498},
         definition{"tokenizers/grok-1/tokenizer.model", "tokenizers/grok-1/cases.jsonl", 548},
-        definition{"tokenizers/syn-spm-bpe-gemma-like/spiece.model", "tokenizers/syn-spm-bpe-gemma-like/cases.jsonl", 537}}) {
+        definition{"tokenizers/syn-spm-bpe-gemma-like/spiece.model", "tokenizers/syn-spm-bpe-gemma-like/cases.jsonl",
+                   537}}) {
     auto const path = test::data(model), case_path = test::data(cases);
     if (!path || !case_path) return;
     INFO(std::string(model));

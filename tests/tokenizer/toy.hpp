@@ -37,8 +37,7 @@ struct toy_vocabulary {
     byte_names.clear();
     for (unsigned i = 0; i < 256; ++i)
       for (char const c : {'<', '0', 'x', hex[i / 16], hex[i % 16], '>'}) byte_names.push_back(c);
-    for (std::size_t i = 0; i < 256; ++i)
-      add({byte_names.data() + 6 * i, 6}, 0, loquat::token_kind::byte);
+    for (std::size_t i = 0; i < 256; ++i) add({byte_names.data() + 6 * i, 6}, 0, loquat::token_kind::byte);
   }
   constexpr loquat::vocabulary_spec spec() const {
     return {.pieces = pieces, .scores = scores, .kinds = kinds, .begin = 1, .end = 2, .unknown = 0};
@@ -51,8 +50,8 @@ constexpr toy_vocabulary toy() {
   v.add_marks();
   v.add_bytes();
   float score = 0;
-  for (auto const piece : {"\u2581a", "\u2581\u2581", "he", "ll", "llo", "hello", "\u2581hello", "wo", "rld", "\u2581wo",
-                           "\u2581world", "or", "ld", "aa", "aaaa", "é", "中", "日本"})
+  for (auto const piece : {"\u2581a", "\u2581\u2581", "he", "ll", "llo", "hello", "\u2581hello", "wo", "rld",
+                           "\u2581wo", "\u2581world", "or", "ld", "aa", "aaaa", "é", "中", "日本"})
     v.add(piece, score -= 1);
   for (auto const piece : {"\u2581", "a", "h", "e", "l", "o", "w", "r", "d", "日"}) v.add(piece, score -= 1);
   v.add("<tab>", 0, loquat::token_kind::user_defined);

@@ -14,9 +14,10 @@ namespace {
 
 using namespace loquat;
 
-constexpr std::string_view notes = R"(Logits are reworked in this order: penalties, top-k, top-p, min-p, temperature. The same seed gives the same text on every
-machine. The text is all that goes to the standard output; --logprobs, the summary and messages go to the standard error.
-Ctrl-C ends the text and shows the summary.
+constexpr std::string_view notes = R"(Penalties, top-k, top-p, min-p and temperature apply in this order. Equal seeds
+give equal texts on every machine. Nothing but the text goes to the standard
+output; --logprobs, the summary and messages go to the standard error. Ctrl-C
+ends the text and shows the summary.
 
 examples:
   loquat generate model.gguf "Once upon a time"
@@ -43,34 +44,35 @@ struct settings {
   bool logprobs = false, special = false, echo = false, quiet = false;
 
   std::vector<option> table() {
-    return {{"--max-tokens", "N", "most tokens to generate", number(max_tokens, std::size_t{0})},
-            {"--temperature", "T", "0: always the most probable token", number(temperature.value, 0.0f, 100.0f)},
-            {"--top-k", "K", "keep the K most probable tokens; 0: all", number(top_k.k, std::size_t{0})},
-            {"--top-p", "P", "keep the fewest tokens with this probability together", number(top_p.p, 0.0f, 1.0f)},
-            {"--min-p", "P", "keep tokens P times as probable as the best, or more", number(min_p.p, 0.0f, 1.0f)},
-            {"--repetition-penalty", "P", "divide the logits of recent tokens", number(repetition.factor, 0.01f, 100.0f)},
-            {"--frequency-penalty", "P", "lower them for each occurrence", number(frequency.amount, -100.0f, 100.0f)},
-            {"--presence-penalty", "P", "lower them once", number(presence.amount, -100.0f, 100.0f)},
-            {"--penalty-window", "N", "how many tokens are recent", number(window, std::size_t{0})},
-            {"--seed", "S", "of the random choice", number(seed, std::uint64_t{0})},
-            {"--stop", "TEXT", "end before this text", texts(stops)},
-            {"--context", "N", "tokens in all; 0: as trained for, at most 4096", number(session.context, std::size_t{0})},
-            {"--batch", "N", "prompt tokens of one pass; the text does not depend on it",
-             number(session.batch, std::size_t{1})},
-            kv_option(session.kv),
-            threads_option(cpu),
-            target_option(cpu),
-            {"--special", "", "control tokens such as <s>: read their names in the prompt, show generated ones",
-             flag(special)},
-            {"--echo", "", "write the prompt, too", flag(echo)},
-            {"--logprobs", "", "list the tokens with the logarithms of their probabilities", flag(logprobs)},
-            {"--quiet", "", "no summary and no progress", flag(quiet)}};
+    return {
+        {"--max-tokens", "N", "most tokens to generate", number(max_tokens, std::size_t{0})},
+        {"--temperature", "T", "0: always the most probable token", number(temperature.value, 0.0f, 100.0f)},
+        {"--top-k", "K", "keep the K most probable tokens; 0: all", number(top_k.k, std::size_t{0})},
+        {"--top-p", "P", "keep the fewest tokens with this probability together", number(top_p.p, 0.0f, 1.0f)},
+        {"--min-p", "P", "keep tokens P times as probable as the best, or more", number(min_p.p, 0.0f, 1.0f)},
+        {"--repetition-penalty", "P", "divide the logits of recent tokens", number(repetition.factor, 0.01f, 100.0f)},
+        {"--frequency-penalty", "P", "lower them for each occurrence", number(frequency.amount, -100.0f, 100.0f)},
+        {"--presence-penalty", "P", "lower them once", number(presence.amount, -100.0f, 100.0f)},
+        {"--penalty-window", "N", "how many tokens are recent", number(window, std::size_t{0})},
+        {"--seed", "S", "of the random choice", number(seed, std::uint64_t{0})},
+        {"--stop", "TEXT", "end before this text", texts(stops)},
+        {"--context", "N", "tokens in all; 0: as trained for, at most 4096", number(session.context, std::size_t{0})},
+        {"--batch", "N", "prompt tokens of one pass; changes speed only", number(session.batch, std::size_t{1})},
+        kv_option(session.kv),
+        threads_option(cpu),
+        target_option(cpu),
+        {"--special", "", "read names of control tokens (<s>) in the prompt, and show such tokens", flag(special)},
+        {"--echo", "", "write the prompt, too", flag(echo)},
+        {"--logprobs", "", "list the tokens and the logarithms of their probabilities", flag(logprobs)},
+        {"--quiet", "", "no summary and no progress", flag(quiet)}};
   }
   auto sampler() {
     repetition.window = frequency.window = presence.window = window;
     return repetition | frequency | presence | top_k | top_p | min_p | temperature | draw{seed};
   }
-  bool sampling_in_vain() const { return temperature.value == 0 && (top_k.k != 0 || top_p.p < 1 || min_p.p > 0 || seed != 0); }
+  bool sampling_in_vain() const {
+    return temperature.value == 0 && (top_k.k != 0 || top_p.p < 1 || min_p.p > 0 || seed != 0);
+  }
 };
 
 /// What happened when, for the summary.
@@ -107,12 +109,18 @@ template <class G> result<void> feed(G& from, std::span<token const> ids, settin
 
 std::string why_it_ended(settings const& s, finish why) {
   switch (why) {
-  case finish::none: return "a stop text";
-  case finish::max_tokens: return std::to_string(s.max_tokens) + " tokens (--max-tokens)";
-  case finish::end_token: return "the model's end token";
-  case finish::context_full: return "the context is full (--context)";
-  case finish::cancelled: return "interrupted";
-  default: return std::string(name(why));
+  case finish::none:
+    return "a stop text";
+  case finish::max_tokens:
+    return std::to_string(s.max_tokens) + " tokens (--max-tokens)";
+  case finish::end_token:
+    return "the model's end token";
+  case finish::context_full:
+    return "the context is full (--context)";
+  case finish::cancelled:
+    return "interrupted";
+  default:
+    return std::string(name(why));
   }
 }
 
@@ -122,9 +130,10 @@ template <class Session> void summarise(settings const& s, course const& c, Sess
   };
   auto const passes = talk.tokens().size() - c.prompt_tokens; // the first token came from the prompt's pass
   double const cache = static_cast<double>(talk.cache.elements()) * (s.session.kv == kv_type::f16 ? 2 : 4);
-  std::string out = "prompt     " + std::to_string(c.prompt_tokens) + " tokens" +
-                    rate(c.prompt_tokens, c.prompt_seconds) + "\n";
-  out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" + rate(passes, c.seconds - c.prompt_seconds);
+  std::string out =
+      "prompt     " + std::to_string(c.prompt_tokens) + " tokens" + rate(c.prompt_tokens, c.prompt_seconds) + "\n";
+  out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" +
+         rate(passes, c.seconds - c.prompt_seconds);
   if (c.first_token_seconds > 0) out += number_text(", the first after %.3f s", c.first_token_seconds);
   out += "\nmemory     " + byte_text(peak_memory_bytes()) + " at most, model included; session " +
          byte_text(static_cast<double>(talk.bytes())) + ", of which key-value cache " + byte_text(cache);
@@ -151,14 +160,15 @@ int generate_text(settings& s) {
   auto const prompt = text_of(s.prompt);
   if (!prompt) return fail_with(prompt.error().message());
   auto const ids = encode(*tokenizer, *prompt, {.parse_special = s.special, .invalid = invalid_utf8::bytes});
-  if (ids.empty()) return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
+  if (ids.empty())
+    return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
   auto talk = model->make_session(s.session);
   if (!talk) return fail_with(std::string(talk.error().message()) + "; a smaller --context or --batch needs less");
   if (ids.size() > talk->context())
     return fail_with("the prompt has " + std::to_string(ids.size()) + " tokens, but the context holds " +
-                     std::to_string(talk->context()) + ": try --context " + std::to_string(ids.size() + s.max_tokens));
-  if (s.sampling_in_vain() && !s.quiet)
-    complain("--top-k, --top-p, --min-p and --seed do nothing at --temperature 0");
+                     std::to_string(talk->context()) + ": try --context " +
+                     std::to_string(ids.size() + std::min<std::size_t>(s.max_tokens, 4096)));
+  if (s.sampling_in_vain() && !s.quiet) complain("--top-k, --top-p, --min-p and --seed do nothing at --temperature 0");
 
   catch_interrupt();
   course c;

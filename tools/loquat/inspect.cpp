@@ -16,15 +16,16 @@ namespace {
 
 using loquat::gguf::value_kind;
 
-constexpr std::string_view notes = R"(examples:
+constexpr std::string_view notes = R"(Shapes begin with the fastest-varying dimension: columns x rows. JSON: {"file",
+"version", "alignment", "metadata": {KEY: {"kind", "element_kind" (of arrays),
+"value"}}, "tensors": [{"name", "type", "shape", "bytes"}], "totals": {"tensors",
+"parameters", "bytes", "types": {TYPE: {the same}}}}. In it numbers that are not
+finite are null, and bytes that are no UTF-8 are U+FFFD.
+
+examples:
   loquat inspect model.gguf
   loquat inspect model-00001-of-00003.gguf
   loquat inspect model.gguf --json | jq '.metadata["general.architecture"].value'
-
-Shapes begin with the fastest-varying dimension: columns, rows. JSON: {"file", "version", "alignment",
-"metadata": {KEY: {"kind", "element_kind" (of arrays), "value"}}, "tensors": [{"name", "type", "shape", "bytes"}],
-"totals": {"parameters", "bytes", "types": {TYPE: {"tensors", "parameters", "bytes"}}}}; numbers that are not finite are
-null, bytes that are no UTF-8 are shown as U+FFFD.
 )";
 
 struct sums {
@@ -120,18 +121,24 @@ template <class T> void append_number(std::string& out, T x) {
 
 void append_value(std::string& out, loquat::gguf::value const& v) {
   switch (v.kind()) {
-  case value_kind::string: return loquat::json::append_string(out, v.payload());
-  case value_kind::boolean: return void(out += *v.get<bool>() ? "true" : "false");
-  case value_kind::f32: return append_number(out, *v.get<float>());
-  case value_kind::f64: return append_number(out, *v.get<double>());
-  case value_kind::u64: return append_number(out, *v.get<std::uint64_t>());
+  case value_kind::string:
+    return loquat::json::append_string(out, v.payload());
+  case value_kind::boolean:
+    return void(out += *v.get<bool>() ? "true" : "false");
+  case value_kind::f32:
+    return append_number(out, *v.get<float>());
+  case value_kind::f64:
+    return append_number(out, *v.get<double>());
+  case value_kind::u64:
+    return append_number(out, *v.get<std::uint64_t>());
   case value_kind::array: {
     char between = '[';
     auto const elements = v.array<loquat::gguf::value>();
     for (auto const& element : *elements) out += std::exchange(between, ','), append_value(out, element);
     return void(out += between == '[' ? "[]" : "]");
   }
-  default: return append_number(out, *v.get<std::int64_t>());
+  default:
+    return append_number(out, *v.get<std::int64_t>());
   }
 }
 
@@ -147,7 +154,8 @@ void write_json(loquat::gguf::file const& file) {
   for (auto const& [key, value] : file.metadata()) {
     std::string out = std::string(std::exchange(between, ",\n")) + json_string(key) + ":{\"kind\":\"" +
                       std::string(name(value.kind())) + "\",";
-    if (value.kind() == value_kind::array) out += "\"element_kind\":\"" + std::string(name(value.element_kind())) + "\",";
+    if (value.kind() == value_kind::array)
+      out += "\"element_kind\":\"" + std::string(name(value.element_kind())) + "\",";
     out += "\"value\":";
     append_value(out, value);
     put(out + "}");
@@ -179,8 +187,10 @@ int run_inspect(command const& self, arguments all) {
   if (auto const status = line.parse(all)) return *status;
   auto const file = loquat::gguf::open(std::string(path));
   if (!file) return fail_with(file.error().message());
-  if (json) write_json(*file);
-  else write_table(*file, full);
+  if (json)
+    write_json(*file);
+  else
+    write_table(*file, full);
   return end_output();
 }
 

@@ -20,7 +20,7 @@ inline option target_option(loquat::cpu_options& to) {
   for (auto const target : loquat::simd::all_targets) // those that this machine can run
     if (target <= loquat::simd::detect()) known.emplace_back(name(target), target);
   setting s = one_of(to.target, known);
-  s.expected += ", on this machine";
+  s.hint = s.expected += " on this machine";
   return {"--target", "SET", "instruction set", s};
 }
 

@@ -26,7 +26,8 @@ int run(arguments all) {
   if (name == "--version") return put("loquat " + std::string(loquat::version_text) + "\n"), end_output();
   for (auto const& c : commands)
     if (c.name == name) return c.run(c, all.subspan(1));
-  return complain("unknown command " + printable(name) + did_you_mean(name, commands) + "\ntry: loquat --help"), misused;
+  return complain("unknown command " + printable(name) + did_you_mean(name, commands) + "\ntry: loquat --help"),
+         misused;
 }
 
 } // namespace

@@ -34,7 +34,8 @@ struct command {
 /// What an option does with its value, and what it says about it.
 struct setting {
   std::function<bool(std::string_view)> set; ///< false for a text that is no such value
-  std::string expected;                      ///< "0 to 1"; empty where any text will do
+  std::string expected;                      ///< "0 to 1": what a wrong value is not
+  std::string hint;                          ///< the same for the help; empty where it goes without saying
   std::string fallback;                      ///< the default
   bool takes_value = true;
 };
@@ -53,20 +54,25 @@ struct operand {
 
 /// True where the option is given.
 inline setting flag(bool& to) {
-  return {[&to](std::string_view) { return to = true; }, {}, {}, false};
+  return {[&to](std::string_view) { return to = true; }, {}, {}, {}, false};
 }
 
 /// Texts that are not empty; the option may be given more than once.
 inline setting texts(std::vector<std::string_view>& to) {
-  return {[&to](std::string_view value) { return to.push_back(value), !value.empty(); }, "a text; may be repeated", {}};
+  return {[&to](std::string_view value) { return to.push_back(value), !value.empty(); },
+          "a text that is not empty",
+          "may be repeated",
+          {}};
 }
 
-/// A number from `lowest` to `highest`.
+/// A number from `lowest` to `highest`; without `highest` a whole one.
 template <class T> setting number(T& to, T lowest, T highest = std::numeric_limits<T>::max()) {
   auto const show = [](T x) {
     char digits[32];
-    if constexpr (std::floating_point<T>) std::snprintf(digits, sizeof digits, "%g", static_cast<double>(x));
-    else *std::to_chars(digits, digits + sizeof digits - 1, x).ptr = '\0';
+    if constexpr (std::floating_point<T>)
+      std::snprintf(digits, sizeof digits, "%g", static_cast<double>(x));
+    else
+      *std::to_chars(digits, digits + sizeof digits - 1, x).ptr = '\0';
     return std::string(digits);
   };
   auto const read = [&to, lowest, highest](std::string_view value) {
@@ -85,7 +91,9 @@ template <class T> setting number(T& to, T lowest, T highest = std::numeric_limi
     return true;
   };
   bool const open = highest == std::numeric_limits<T>::max();
-  return {read, show(lowest) + (open ? " or more" : " to " + show(highest)), show(to)};
+  if (open) return {read, "a whole number, " + show(lowest) + " or more", {}, show(to)};
+  auto const range = show(lowest) + " to " + show(highest);
+  return {read, range, range, show(to)};
 }
 
 /// One of several words.
@@ -97,11 +105,13 @@ setting one_of(E& to, std::vector<std::pair<std::string_view, std::type_identity
               return false;
             },
             {},
+            {},
             {}};
   for (auto const& [word, meaning] : words) {
     s.expected += (s.expected.empty() ? "" : &word == &words.back().first ? " or " : ", ") + std::string(word);
     if (meaning == to) s.fallback = word;
   }
+  s.hint = s.expected;
   return s;
 }
 
@@ -140,7 +150,8 @@ struct command_line {
   std::vector<option> options;
   std::string_view notes; ///< the end of the help text: whole lines, with examples
 
-  /// Sets what the arguments say. An exit status if there is nothing more to do: help was wanted, or the usage is wrong.
+  /// Sets what the arguments say. An exit status if there is nothing more to do: help was wanted, or the usage is
+  /// wrong.
   std::optional<int> parse(arguments all) const {
     std::size_t given = 0;
     bool options_end = false;
@@ -162,9 +173,11 @@ struct command_line {
           return misuse("unknown option " + printable(name) + did_you_mean(name, options) +
                         (name.find(' ') != name.npos ? "; a text that begins with '-' goes behind --" : ""));
         std::string_view value;
-        if (equals != argument.npos) value = argument.substr(equals + 1);
+        if (equals != argument.npos)
+          value = argument.substr(equals + 1);
         else if (row->to.takes_value) {
-          if (++i == all.size()) return misuse(std::string(name) + ": the value " + std::string(row->value) + " is missing");
+          if (++i == all.size())
+            return misuse(std::string(name) + ": the value " + std::string(row->value) + " is missing");
           value = all[i];
         }
         if (!row->to.takes_value && equals != argument.npos) return misuse(std::string(name) + " takes no value");
@@ -200,7 +213,7 @@ struct command_line {
     for (auto const& o : operands) line(o.name, o.help);
     out += "\noptions:\n";
     for (auto const& o : options) {
-      std::string more = o.to.expected;
+      std::string more = o.to.hint;
       if (!o.to.fallback.empty()) more += (more.empty() ? "default " : "; default ") + o.to.fallback;
       line(head(o), std::string(o.help) + (more.empty() ? "" : " (" + more + ")"));
     }

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Text for terminals: what comes from a file must not be able to command one, columns line up, failures of the standard
-/// output are noticed. And the exit statuses.
+/// Text for terminals: what comes from a file must not be able to command one, columns line up, failures of the
+/// standard output are noticed. And the exit statuses.
 
 #include <loquat/core/utf8.hpp>
 
@@ -26,9 +26,12 @@ inline std::string printable(std::string_view text, std::string_view also = {}) 
     bool const controls = c.code_point < 0x20 || (c.code_point >= 0x7f && c.code_point < 0xa0) ||
                           (c.code_point >= 0x2028 && c.code_point <= 0x202e) ||
                           (c.code_point >= 0x2066 && c.code_point <= 0x2069);
-    if (c.code_point == '\n') out += "\\n";
-    else if (also.find(bytes) != also.npos) (out += '\\') += bytes;
-    else if (c.valid && !controls) out += bytes;
+    if (c.code_point == '\n')
+      out += "\\n";
+    else if (also.find(bytes) != also.npos)
+      (out += '\\') += bytes;
+    else if (c.valid && !controls)
+      out += bytes;
     else
       for (char const byte : bytes) {
         char code[8];

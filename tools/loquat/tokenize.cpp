@@ -12,13 +12,13 @@
 namespace tool {
 namespace {
 
-constexpr std::string_view notes = R"(examples:
+constexpr std::string_view notes = R"(A byte that is no UTF-8 stays a byte if the vocabulary has byte tokens. JSON:
+{"ids": [...], "pieces": [...]}; in it bytes that are no UTF-8 are U+FFFD.
+
+examples:
   loquat tokenize model.gguf "Once upon a time"
   loquat tokenize model.gguf - --json <text.txt
   loquat tokenize model.gguf "<s>Hello</s>" --special --no-bos
-
-A byte that is no UTF-8 stays a byte if the vocabulary has byte tokens. JSON: {"ids": [...], "pieces": [...]}, where
-pieces are texts, and bytes in them that are no UTF-8 are shown as U+FFFD.
 )";
 
 template <class T> void write_json(T const& tokenizer, std::span<loquat::token const> ids) {
@@ -41,7 +41,7 @@ int run_tokenize(command const& self, arguments all) {
       self,
       {{"MODEL", "a GGUF file", model}, {"TEXT", "the text; - for the standard input, all of it", argument}},
       {{"--json", "", "machine-readable", flag(json)},
-       {"--special", "", "read the names of control tokens in the text, such as <s>, as those tokens", flag(special)},
+       {"--special", "", "read names of control tokens (<s>) in the text as those tokens", flag(special)},
        {"--no-bos", "", "add no begin and end tokens", flag(no_bos)}},
       notes};
   if (auto const status = line.parse(all)) return *status;

@@ -1,7 +1,7 @@
 /// \file
-/// `loquat verify`: compares a model with reference outputs, one JSON object a line: `ids` (the prompt), `nll` (for each
-/// i > 0, −log p(ids[i] | before)), `top_ids` and `top_logits` after the prompt, `logits_mean` and `logits_rms` over the
-/// vocabulary, `greedy` (the next tokens by argmax, each fed back).
+/// `loquat verify`: compares a model with reference outputs, one JSON object a line: `ids` (the prompt), `nll` (for
+/// each i > 0, −log p(ids[i] | before)), `top_ids` and `top_logits` after the prompt, `logits_mean` and `logits_rms`
+/// over the vocabulary, `greedy` (the next tokens by argmax, each fed back).
 
 #include "commands.hpp"
 #include "machine.hpp"
@@ -20,16 +20,17 @@ namespace {
 
 using namespace loquat;
 
-constexpr std::string_view notes = R"(Lines whose "model" is the name of MODEL are compared:
+constexpr std::string_view notes = R"(Lines whose "model" is the file name of MODEL are compared:
   "ids"                        the prompt
   "nll"                        for each i > 0: -log p(ids[i] | ids before)
   "top_ids", "top_logits"      some logits after the prompt
   "logits_mean", "logits_rms"  over the vocabulary, after the prompt
   "greedy"                     the most probable tokens, each fed back
 
-The tolerance is for the largest deviation of a logit, a nll, the mean or the rms; for quantized weights it is a fraction
-of the line's logits_rms. Greedy tokens must be equal; for quantized weights, whose logits depend on how an engine rounds,
-a near-tie may flip: the reference's token must be within the tolerance of the best.
+The tolerance bounds the largest deviation of a nll, a logit, the mean or the
+rms; for quantized weights it is a fraction of the line's logits_rms. Greedy
+tokens must be equal; for quantized weights, whose logits depend on how an
+engine rounds, the reference's token must be within the tolerance of the best.
 
 examples:
   loquat verify model.gguf goldens.jsonl
@@ -49,7 +50,8 @@ struct settings {
     auto at_most = number(tolerance, 0.0, 1e6);
     at_most.fallback = "1e-3, or 1e-2 for quantized weights";
     return {{"--tolerance", "T", "the largest deviation that passes", at_most},
-            {"--backend", "NAME", "what computes", one_of(backend, {{"cpu", backend_kind::cpu}, {"reference", backend_kind::reference}})},
+            {"--backend", "NAME", "what computes",
+             one_of(backend, {{"cpu", backend_kind::cpu}, {"reference", backend_kind::reference}})},
             kv_option(session.kv),
             threads_option(cpu),
             target_option(cpu)};
@@ -83,7 +85,8 @@ struct deviations {
 
 template <class T> result<std::vector<T>> numbers(json::value from, std::string_view key) {
   auto const list = from[key];
-  if (list.kind() != json::kind::array) return fail(errc::mismatch, key, ": expected an array, found ", name(list.kind()));
+  if (list.kind() != json::kind::array)
+    return fail(errc::mismatch, key, ": expected an array, found ", name(list.kind()));
   std::vector<T> out;
   for (auto const element : list.elements()) {
     if constexpr (std::same_as<T, double>) {
@@ -109,11 +112,15 @@ result<golden> read_golden(json::value from, std::size_t line) {
   bool good = true;
   auto const read = [&]<class T>(std::string_view key, T& out) {
     auto value = [&] {
-      if constexpr (std::same_as<T, double>) return from[key].as_double();
-      else return numbers<typename T::value_type>(from, key);
+      if constexpr (std::same_as<T, double>)
+        return from[key].as_double();
+      else
+        return numbers<typename T::value_type>(from, key);
     }();
-    if (value) out = *std::move(value);
-    else if (std::exchange(good, false)) wrong = value.error().within(key);
+    if (value)
+      out = *std::move(value);
+    else if (std::exchange(good, false))
+      wrong = value.error().within(key);
   };
   read("ids", g.ids);
   read("top_ids", g.top_ids);
@@ -173,7 +180,8 @@ template <class Model> result<deviations> compare(Model const& model, typename M
   auto logits = model.forward(talk, g.ids);
   if (!logits) return logits.error();
   double sum = 0, squares = 0;
-  for (float const x : *logits) sum += static_cast<double>(x), squares += static_cast<double>(x) * static_cast<double>(x);
+  for (float const x : *logits)
+    sum += static_cast<double>(x), squares += static_cast<double>(x) * static_cast<double>(x);
   auto const n = static_cast<double>(logits->size());
   d.mean = std::abs(sum / n - g.mean);
   d.rms = std::abs(std::sqrt(squares / n) - g.rms);
@@ -203,7 +211,8 @@ std::string row(std::string_view line, std::string_view tokens, deviations const
 }
 
 /// Compares every line and prints a table. The exit status.
-template <class B> int verify_on(B const& backend, gguf::file const& file, std::span<golden const> goldens, settings const& s) {
+template <class B>
+int verify_on(B const& backend, gguf::file const& file, std::span<golden const> goldens, settings const& s) {
   auto const model = load(file, backend);
   if (!model) return fail_with(model.error().message());
   auto const is_float = [](tensor_view const& t) {
@@ -216,8 +225,8 @@ template <class B> int verify_on(B const& backend, gguf::file const& file, std::
   auto talk = model->make_session(options);
   if (!talk) return fail_with(talk.error().message());
 
-  put(printable(s.model) + ": " + (exact ? "float" : "quantized") + " weights, tolerance " + number_text("%g", tolerance) +
-      (exact ? "\n\n" : " of logits_rms\n\n"));
+  put(printable(s.model) + ": " + (exact ? "float" : "quantized") + " weights, tolerance " +
+      number_text("%g", tolerance) + (exact ? "\n\n" : " of logits_rms\n\n"));
   put("line  tokens      nll     top     mean      rms   greedy\n");
   deviations all;
   std::size_t bad = 0, tokens = 0;
@@ -246,7 +255,8 @@ template <class B> int verify_on(B const& backend, gguf::file const& file, std::
     all.greedy += d->greedy;
     all.greedy_equal += d->greedy_equal;
   }
-  put(row("all", std::to_string(tokens), all) + (bad == 0 ? "  ok\n" : "  FAILED: " + std::to_string(bad) + " lines\n"));
+  put(row("all", std::to_string(tokens), all) +
+      (bad == 0 ? "  ok\n" : "  FAILED: " + std::to_string(bad) + " lines\n"));
   int const written = end_output();
   return bad != 0 ? failed : written;
 }
@@ -264,8 +274,7 @@ int run_verify(command const& self, arguments all) {
   auto const model_name = s.model.substr(s.model.find_last_of("/\\") + 1); // npos + 1 is 0
   auto const goldens = read_goldens(s.goldens, model_name);
   if (!goldens) return fail_with(goldens.error().message());
-  if (goldens->empty())
-    return line.misuse(printable(s.goldens) + " has no line with \"model\": " + quoted(model_name));
+  if (goldens->empty()) return line.misuse(printable(s.goldens) + " has no line with \"model\": " + quoted(model_name));
   if (s.backend == backend_kind::reference) return verify_on(reference(), *file, *goldens, s);
   return verify_on(cpu(s.cpu), *file, *goldens, s);
 }

@@ -77,7 +77,7 @@ class Grammar:
         self.cast = self.choose_cast(plot["cast"])
         lines, patience = [], self.random.choice([0.1, 0.3, 0.5])
         for line in plot["lines"] + [dict(optional=True, ways=["[|{the_end}]"])]:
-            if not line["optional"] or self.random.random() < patience:
+            if not line["optional"] or self.random.random() < (patience if lines else 0.65):  # the first line introduces the hero
                 lines.append(polish(self.expand(self.random.choice(line["ways"]))))
         text = " ".join(line for line in lines if line)
         return contract(text) if self.random.random() < 0.35 else text
@@ -172,8 +172,8 @@ class Grammar:
         return out + text
 
     def reference(self, name):
-        if name == "open" and self.cast["h"]["who"] == "I":
-            name = "open_i"
+        if name == "open":
+            name = self.opening(self.cast["h"])
         if name in self.phrases:
             return self.phrase(name)
         verb = None
@@ -197,6 +197,10 @@ class Grammar:
         if name.endswith("~") and known and self.random.random() < 0.5:
             text = row["he"]
         return f"{verb} {text}" if verb else text + "'s" if field == "s" else text
+
+    def opening(self, hero):
+        named = hero["name"][0].isupper() and self.random.random() < 0.4
+        return "open_i" if hero["who"] == "I" else "open_named" if named else "open"
 
     def phrase(self, name):
         """One of the ways to say it, and another one the next time."""

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 
 import gguf
 from grammar import Grammar
-from model import Shape, forward, initial_weights
-from vocabulary import BOS, BYTE, EOS, FIRST_BYTE, Vocabulary, learn
+from model import Shape, forward, generate, initial_weights
+from vocabulary import BOS, EOS, FIRST_BYTE, Vocabulary, learn
 
 
 def rows(stories, vocabulary, length, random):
@@ -43,8 +43,8 @@ def batch_of(source, count, vocabulary_size, random, noise):
 
 
 def learning_rate(step, steps, peak):
-    """A short rise, a plateau with a slow fall, and down to nothing."""
-    return peak * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    """A short rise, then half a cosine down to nothing."""
+    return peak * min(1, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 @torch.no_grad()
@@ -91,8 +91,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("story.gguf"), help="the file to write")
     parser.add_argument("--stories", type=int, default=80000, help="stories to tell for training")
-    parser.add_argument("--steps", type=int, default=3000, help="optimizer steps")
-    parser.add_argument("--tokens", type=int, default=4096, help="tokens per step")
+    parser.add_argument("--steps", type=int, default=4500, help="optimizer steps")
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens per step")
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
     parser.add_argument("--noise", type=float, default=0.2, help="share of rows with random tokens in them")
     parser.add_argument("--seed", type=int, default=1, help="random seed")
@@ -136,7 +136,8 @@ def main():
     gguf.write(arguments.output, metadata_of(shape, vocabulary), {name: x.detach().numpy() for name, x in w.items()})
     reread = {name: torch.tensor(x) for name, x in gguf.read(arguments.output)[1].items()}
     print(f"loss on fresh stories: {loss_of(w, shape, check):.4f}, after quantization {loss_of(reread, shape, check):.4f}")
-    torch.save(w, arguments.output.with_suffix(".pt"))
+    greedy = [generate(weights, shape, [BOS], 200, stop=EOS) for weights in (w, reread)]
+    print(f"greedy story before and after: {'the same' if greedy[0] == greedy[1] else 'different'}\n{vocabulary.decode(greedy[1])}")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ struct natural {
   constexpr bool bit(int i) const { return (digits[static_cast<std::size_t>(i / 32)] >> (i % 32)) & 1u; }
 };
 
-inline constexpr std::uint32_t powers_of_ten[]{1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000,
-                                               1'000'000'000};
+inline constexpr std::uint32_t powers_of_ten[]{1,       10,        100,        1'000,       10'000,
+                                               100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
 
 /// `value · 2^exponent`, plus something smaller than the last bit of `value` if `inexact`, rounded to a double.
 constexpr double round_to_double(natural const& value, int exponent, bool inexact) {

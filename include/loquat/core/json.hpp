@@ -89,10 +89,14 @@ class parser {
       return {};
     };
     switch (peek()) {
-    case '"': return read_string();
-    case 'n': return literal("null", kind::null, false);
-    case 't': return literal("true", kind::boolean, true);
-    case 'f': return literal("false", kind::boolean, false);
+    case '"':
+      return read_string();
+    case 'n':
+      return literal("null", kind::null, false);
+    case 't':
+      return literal("true", kind::boolean, true);
+    case 'f':
+      return literal("false", kind::boolean, false);
     case '[':
     case '{':
       if (open_.size() >= options_.max_depth)
@@ -101,7 +105,8 @@ class parser {
       add(peek() == '[' ? kind::array : kind::object, start, 0, false, start);
       ++at_;
       return {};
-    default: return read_number();
+    default:
+      return read_number();
     }
   }
 
@@ -134,7 +139,8 @@ class parser {
       out_.unescaped_.insert(out_.unescaped_.end(), part.begin(), part.end());
     };
     while (true) {
-      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20)
+      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+             static_cast<unsigned char>(text_[at_]) >= 0x20)
         ++at_;
       if (accept('"')) break;
       if (peek() != '\\') return expected(at_ == text_.size() ? "'\"'" : "a control character to be escaped");
@@ -184,10 +190,14 @@ class parser {
     char32_t unit = 0;
     for (int i = 0; i < 4; ++i, ++at_) {
       char const c = peek();
-      if (c >= '0' && c <= '9') unit = unit * 16 + static_cast<char32_t>(c - '0');
-      else if (c >= 'a' && c <= 'f') unit = unit * 16 + static_cast<char32_t>(c - 'a' + 10);
-      else if (c >= 'A' && c <= 'F') unit = unit * 16 + static_cast<char32_t>(c - 'A' + 10);
-      else return no_unit;
+      if (c >= '0' && c <= '9')
+        unit = unit * 16 + static_cast<char32_t>(c - '0');
+      else if (c >= 'a' && c <= 'f')
+        unit = unit * 16 + static_cast<char32_t>(c - 'a' + 10);
+      else if (c >= 'A' && c <= 'F')
+        unit = unit * 16 + static_cast<char32_t>(c - 'A' + 10);
+      else
+        return no_unit;
     }
     return unit;
   }
@@ -201,8 +211,8 @@ class parser {
 
 } // namespace detail
 
-/// Reads a whole text: one value and white space around it. Errors (`errc::malformed`; `errc::unsupported` for a text of
-/// 4 GiB or more) name the byte offset. Text that is no UTF-8 and escaped halves of surrogate pairs are errors.
+/// Reads a whole text: one value and white space around it. Errors (`errc::malformed`; `errc::unsupported` for a text
+/// of 4 GiB or more) name the byte offset. Text that is no UTF-8 and escaped halves of surrogate pairs are errors.
 constexpr result<document> parse(std::string_view text, parse_options options = {}) {
   return detail::parser(text, options).run();
 }
@@ -216,13 +226,20 @@ template <class Out> constexpr void append_string(Out& out, std::string_view tex
   while (!text.empty()) {
     auto const c = utf8::decode(text);
     auto const unit = static_cast<std::size_t>(c.code_point);
-    if (!c.valid) add(utf8::replacement_bytes);
-    else if (unit == '"' || unit == '\\') add({std::string_view(unit == '"' ? "\\\"" : "\\\\")});
-    else if (unit == '\n') add("\\n");
-    else if (unit == '\t') add("\\t");
-    else if (unit == '\r') add("\\r");
-    else if (unit < 0x20) add("\\u00"), out.push_back(hex[unit >> 4]), out.push_back(hex[unit & 15]);
-    else add(text.substr(0, c.length));
+    if (!c.valid)
+      add(utf8::replacement_bytes);
+    else if (unit == '"' || unit == '\\')
+      add({std::string_view(unit == '"' ? "\\\"" : "\\\\")});
+    else if (unit == '\n')
+      add("\\n");
+    else if (unit == '\t')
+      add("\\t");
+    else if (unit == '\r')
+      add("\\r");
+    else if (unit < 0x20)
+      add("\\u00"), out.push_back(hex[unit >> 4]), out.push_back(hex[unit & 15]);
+    else
+      add(text.substr(0, c.length));
     text.remove_prefix(c.length);
   }
   out.push_back('"');

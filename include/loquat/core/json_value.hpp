@@ -49,19 +49,19 @@ class value {
 
   constexpr value() = default; ///< absent
 
-  constexpr json::kind kind() const noexcept;                                ///< what it is
-  constexpr explicit operator bool() const noexcept { return document_; }    ///< false if absent
-  constexpr std::size_t size() const noexcept;                               ///< elements or members; 0 for others
-  constexpr std::size_t offset() const noexcept;                             ///< byte offset in the text
+  constexpr json::kind kind() const noexcept;                             ///< what it is
+  constexpr explicit operator bool() const noexcept { return document_; } ///< false if absent
+  constexpr std::size_t size() const noexcept;                            ///< elements or members; 0 for others
+  constexpr std::size_t offset() const noexcept;                          ///< byte offset in the text
 
   /// The member `key` (the first of that name), or an absent value. Linear in the number of members.
   constexpr value operator[](std::string_view key) const noexcept;
   /// The element at `index`, or an absent value. Linear in `index`: use `elements()` for all of them.
   constexpr value operator[](std::size_t index) const noexcept;
 
-  constexpr result<bool> as_bool() const;                ///< `errc::mismatch` if it is no boolean
-  constexpr result<std::string_view> as_string() const;  ///< unescaped; `errc::mismatch` if it is no string
-  constexpr result<double> as_double() const;            ///< nearest double; `errc::mismatch` if it is no number
+  constexpr result<bool> as_bool() const;               ///< `errc::mismatch` if it is no boolean
+  constexpr result<std::string_view> as_string() const; ///< unescaped; `errc::mismatch` if it is no string
+  constexpr result<double> as_double() const;           ///< nearest double; `errc::mismatch` if it is no number
   /// The exact integer; `errc::mismatch` if it is no number, has a fraction or exponent, or does not fit 64 bits.
   constexpr result<std::int64_t> as_int64() const;
 
@@ -121,7 +121,7 @@ template <bool Members> class value::range {
 /// A parsed text. It refers to the text, which must outlive it; strings with escapes are kept here.
 class document {
  public:
-  constexpr value root() const noexcept { return {*this, 0}; } ///< the outermost value
+  constexpr value root() const noexcept { return {*this, 0}; }                            ///< the outermost value
   constexpr value operator[](std::string_view key) const noexcept { return root()[key]; } ///< a member of the root
 
  private:
@@ -150,10 +150,11 @@ constexpr error value::mismatch(std::string_view expected) const {
   return fail(errc::mismatch, "JSON: expected ", expected, ", found ", name(kind()), " at byte ", offset());
 }
 
-template <bool Members>
-constexpr auto value::range<Members>::iterator::operator*() const -> value_type {
-  if constexpr (Members) return {json::value(*owner_, index_).text(), {*owner_, index_ + 1}};
-  else return {*owner_, index_};
+template <bool Members> constexpr auto value::range<Members>::iterator::operator*() const -> value_type {
+  if constexpr (Members)
+    return {json::value(*owner_, index_).text(), {*owner_, index_ + 1}};
+  else
+    return {*owner_, index_};
 }
 template <bool Members> constexpr auto value::range<Members>::iterator::operator++() -> iterator& {
   index_ = json::value(*owner_, Members ? index_ + 1 : index_).node().next;

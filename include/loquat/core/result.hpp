@@ -44,8 +44,8 @@ template <class T> class [[nodiscard]] result {
 
   /// Holds a value made from `v`.
   template <class U = T>
-  requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, result> &&
-           !std::same_as<std::remove_cvref_t<U>, loquat::error>) constexpr explicit(!std::convertible_to<U, T>)
+  requires(!std::same_as<std::remove_cvref_t<U>, result> && !std::same_as<std::remove_cvref_t<U>, loquat::error> &&
+           std::constructible_from<T, U>) constexpr explicit(!std::convertible_to<U, T>)
       result(U&& v)
       : ok_(true) {
     std::construct_at(std::addressof(value_), std::forward<U>(v));

@@ -1,14 +1,15 @@
 #pragma once
 /// \file
-/// UTF-8 (RFC 3629, Unicode 16 table 3-7): one code point at a time, strictly: no overlong forms, no surrogates, nothing
-/// above U+10FFFF. Text is never assumed to be valid; a byte that begins no valid sequence is reported as one bad byte.
+/// UTF-8 (RFC 3629, Unicode 16 table 3-7): one code point at a time, strictly: no overlong forms, no surrogates,
+/// nothing above U+10FFFF. Text is never assumed to be valid; a byte that begins no valid sequence is reported as one
+/// bad byte.
 
 #include <cstddef>
 #include <string_view>
 
 namespace loquat::utf8 {
 
-inline constexpr char32_t replacement = 0xFFFD;       ///< stands for a byte that is no UTF-8
+inline constexpr char32_t replacement = 0xFFFD;                       ///< stands for a byte that is no UTF-8
 inline constexpr std::string_view replacement_bytes = "\xEF\xBF\xBD"; ///< U+FFFD as UTF-8
 
 /// The first character of a text.
@@ -79,8 +80,8 @@ constexpr bool is_valid(std::string_view text) noexcept { return valid_prefix(te
 
 namespace detail {
 
-/// What a lead byte promises: the bytes of the sequence (0 for a byte that is no lead) and the range of the second byte,
-/// which is what excludes overlong forms, surrogates and code points above U+10FFFF.
+/// What a lead byte promises: the bytes of the sequence (0 for a byte that is no lead) and the range of the second
+/// byte, which is what excludes overlong forms, surrogates and code points above U+10FFFF.
 struct lead {
   unsigned length, second_min, second_max;
 };

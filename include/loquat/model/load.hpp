@@ -25,7 +25,9 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   using session = loquat::session<B>; ///< the state of one conversation
 
   /// Holds a model.
-  template <class M> constexpr explicit basic_model(M model) : any_(std::move(model)) {}
+  template <class M>
+  requires(std::same_as<M, typename Builders::template model<B>> || ...)
+  constexpr explicit basic_model(M model) : any_(std::move(model)) {}
 
   constexpr std::size_t vocabulary() const {
     return visit([](auto const& m) { return m.vocabulary(); });

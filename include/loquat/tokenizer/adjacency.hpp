@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Which characters may stand side by side within a piece. Between two that never do, a text can be cut without changing
-/// its encoding. ASCII pairs are exact; the others share hashed bits, where a collision only forgoes a cut.
+/// Which characters may stand side by side within a piece. Between two that never do, a text can be cut without
+/// changing its encoding. ASCII pairs are exact; the others share hashed bits, where a collision only forgoes a cut.
 
 #include <array>
 #include <bit>

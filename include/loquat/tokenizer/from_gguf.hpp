@@ -50,7 +50,8 @@ constexpr result<sentencepiece_bpe> tokenizer_from(gguf::file const& file) {
   bool good = true;
   auto const read = [&]<class T>(std::string_view key, T& out) {
     auto const value = file.get_or<T>(key, out);
-    if (value) out = *value;
+    if (value)
+      out = *value;
     else if (good) {
       good = false;
       wrong = value.error();

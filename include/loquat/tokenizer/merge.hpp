@@ -16,8 +16,8 @@ namespace loquat {
 
 /// A piece of the text under way, and what merging it with its right neighbour would give.
 struct bpe_symbol {
-  std::uint32_t id = pair_map::none;     ///< `pair_map::none` if it is no part of any piece
-  std::uint32_t end = 0;                 ///< where its bytes end in the stretch; they begin where its left neighbour's end
+  std::uint32_t id = pair_map::none; ///< `pair_map::none` if it is no part of any piece
+  std::uint32_t end = 0;             ///< where its bytes end in the stretch; they begin where its left neighbour's end
   std::uint32_t merged = pair_map::none; ///< `pair_map::none` if they do not merge
   float score = 0;                       ///< of `merged`
 };
@@ -69,8 +69,10 @@ class merge_rules {
       symbols[best].end = symbols[best + 1].end;
       --n;
       for (std::size_t i = best + 1; i < n; ++i) symbols[i] = symbols[i + 1];
-      if (best + 1 < n) pair(symbols[best], symbols[best + 1]);
-      else unpair(symbols[best]);
+      if (best + 1 < n)
+        pair(symbols[best], symbols[best + 1]);
+      else
+        unpair(symbols[best]);
       if (best > 0) pair(symbols[best - 1], symbols[best]);
     }
   }
@@ -83,7 +85,8 @@ class merge_rules {
     }
   };
 
-  /// Keeps the pairs in a heap and the symbols in a list. A pair that has changed since it came into the heap is skipped.
+  /// Keeps the pairs in a heap and the symbols in a list. A pair that has changed since it came into the heap is
+  /// skipped.
   constexpr std::size_t merge_long(std::span<bpe_symbol> symbols) const {
     auto const n = static_cast<std::uint32_t>(symbols.size());
     std::vector<std::uint32_t> next(n, n), previous(n, n); // n: none

@@ -40,10 +40,11 @@ class sentencepiece_cursor;
 class sentencepiece_bpe {
  public:
   /// Builds a tokenizer. Errors: `errc::mismatch` for arrays of different lengths; `errc::malformed`, which names the
-  /// token, for scores that are no finite numbers, byte tokens that name no byte, special tokens out of range, and for a
-  /// vocabulary in which a character may have neither a byte nor the unknown token; `errc::unsupported` above 2 million
-  /// tokens and characters. Of pieces that are equal the first is used; pieces that are empty, no UTF-8 or contain 0x20
-  /// (which normalised text never does) can be decoded but not encoded. Linear in the size of the vocabulary.
+  /// token, for scores that are no finite numbers, byte tokens that name no byte, special tokens out of range, and for
+  /// a vocabulary in which a character may have neither a byte nor the unknown token; `errc::unsupported` above 2
+  /// million tokens and characters. Of pieces that are equal the first is used; pieces that are empty, no UTF-8 or
+  /// contain 0x20 (which normalised text never does) can be decoded but not encoded. Linear in the size of the
+  /// vocabulary.
   static constexpr result<sentencepiece_bpe> make(vocabulary_spec const& spec);
 
   constexpr std::size_t size() const noexcept { return vocabulary_.size(); } ///< ids are 0 … size() - 1
@@ -62,8 +63,8 @@ class sentencepiece_bpe {
   /// Whether encoding puts a space before a text, which decoding a whole text takes away.
   constexpr bool adds_space() const noexcept { return spaces_.add_prefix; }
 
-  /// Begins to encode `text`, which must outlive the cursor, as must the tokenizer. Control tokens that are parsed end a
-  /// stretch of text; what follows one is normalised like a text of its own, as llama.cpp does.
+  /// Begins to encode `text`, which must outlive the cursor, as must the tokenizer. Control tokens that are parsed end
+  /// a stretch of text; what follows one is normalised like a text of its own, as llama.cpp does.
   constexpr sentencepiece_cursor start(std::string_view text, encode_options options = {}) const;
 
  private:
@@ -86,7 +87,7 @@ class sentencepiece_bpe {
   token begin_ = no_token, end_ = no_token, unknown_ = no_token;
   bool add_begin_ = false, add_end_ = false;
   space_normalizer::options spaces_;
-  bool has_bytes_ = false;          // all 256 byte tokens are there
+  bool has_bytes_ = false; // all 256 byte tokens are there
   std::array<token, 256> byte_tokens_{};
 
   // Symbols are the tokens, and from size() on the characters that are in pieces but are none themselves.
@@ -95,10 +96,10 @@ class sentencepiece_bpe {
   std::uint32_t symbols_ = 0;
   merge_rules rules_;
   adjacency adjacent_;
-  word_index words_;           // pieces that are their own encoding
-  std::vector<halves> unused_; // by `whole`
-  prefix_trie user_defined_;   // over normalised text
-  prefix_trie control_;        // over the text as it is
+  word_index words_;              // pieces that are their own encoding
+  std::vector<halves> unused_;    // by `whole`
+  prefix_trie user_defined_;      // over normalised text
+  prefix_trie control_;           // over the text as it is
   std::array<bool, 256> plain_{}; // ASCII that normalisation leaves alone and that begins no user-defined piece
 };
 

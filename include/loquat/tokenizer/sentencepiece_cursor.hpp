@@ -26,8 +26,8 @@ class spelled_character {
 } // namespace detail
 
 /// Hands out the ids of a text. It holds one stretch between two cuts at a time, of up to 256 characters without
-/// allocation; longer ones, and unused pieces that have to be split again, take memory that the cursor owns, in proportion
-/// to the stretch. A stretch of 2^28 characters is cut.
+/// allocation; longer ones, and unused pieces that have to be split again, take memory that the cursor owns, in
+/// proportion to the stretch. A stretch of 2^28 characters is cut.
 class sentencepiece_cursor {
  public:
   constexpr sentencepiece_cursor(sentencepiece_bpe const& tokenizer, std::string_view text, encode_options options)
@@ -221,9 +221,9 @@ class sentencepiece_cursor {
   std::vector<char> long_text_;
   std::size_t short_size_ = 0;
   std::array<char, 4 * merge_rules::short_length> short_text_{};
-  bool long_ = false; // the symbols are in long_symbols_
-  std::size_t next_ = 0, count_ = 0; // symbols that are not handed out yet
-  std::uint32_t begin_ = 0;          // where the bytes of the next symbol begin
+  bool long_ = false;                 // the symbols are in long_symbols_
+  std::size_t next_ = 0, count_ = 0;  // symbols that are not handed out yet
+  std::uint32_t begin_ = 0;           // where the bytes of the next symbol begin
   detail::spelled_character spelled_; // a character without a piece
   std::array<bpe_symbol, merge_rules::short_length> short_symbols_{};
   std::vector<bpe_symbol> long_symbols_;

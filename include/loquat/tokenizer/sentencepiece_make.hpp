@@ -16,10 +16,14 @@ constexpr std::optional<unsigned char> named_byte(std::string_view name) noexcep
   if (name.size() != 6 || !name.starts_with("<0x") || name[5] != '>') return {};
   unsigned value = 0;
   for (char const c : name.substr(3, 2)) {
-    if (c >= '0' && c <= '9') value = value * 16 + static_cast<unsigned>(c - '0');
-    else if (c >= 'A' && c <= 'F') value = value * 16 + static_cast<unsigned>(c - 'A' + 10);
-    else if (c >= 'a' && c <= 'f') value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
-    else return {};
+    if (c >= '0' && c <= '9')
+      value = value * 16 + static_cast<unsigned>(c - '0');
+    else if (c >= 'A' && c <= 'F')
+      value = value * 16 + static_cast<unsigned>(c - 'A' + 10);
+    else if (c >= 'a' && c <= 'f')
+      value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
+    else
+      return {};
   }
   return static_cast<unsigned char>(value);
 }
@@ -123,8 +127,8 @@ constexpr result<void> sentencepiece_bpe::read_pieces(vocabulary_spec const& spe
 
 /// Finds the rule of every piece that merging can produce.
 constexpr result<void> sentencepiece_bpe::learn_rules(vocabulary_spec const& spec) {
-  // Ids by length in bytes, in order within a length: counted, then placed. So each piece comes after all that it can be
-  // made of, its single characters included, and the first of equal pieces before the others.
+  // Ids by length in bytes, in order within a length: counted, then placed. So each piece comes after all that it can
+  // be made of, its single characters included, and the first of equal pieces before the others.
   std::vector<std::uint32_t> lengths(size(), 0); // 0: takes no part in merging
   std::size_t longest = 0;
   for (std::size_t i = 0; i < size(); ++i) {
@@ -168,8 +172,10 @@ constexpr void sentencepiece_bpe::learn_rule(token id, std::span<bpe_symbol> sym
       auto const c = utf8::decode(text.substr(begin)).code_point;
       if (symbol_of(c) == pair_map::none) {
         auto const made = symbols.size() == 1 ? whole : symbols_++;
-        if (c < 128) ascii_[c] = made;
-        else characters_.insert(c, 0, made);
+        if (c < 128)
+          ascii_[c] = made;
+        else
+          characters_.insert(c, 0, made);
       }
       symbol.id = symbol_of(c);
     }
@@ -177,8 +183,10 @@ constexpr void sentencepiece_bpe::learn_rule(token id, std::span<bpe_symbol> sym
   }
   if (symbols.size() == 1 || rules_.merge(symbols) != 2) return; // no rule; out of reach; the same as an earlier piece
   rules_.insert(symbols[0].id, symbols[1].id, whole);
-  if (kind(id) == token_kind::unused) unused_.push_back({whole, symbols[0].id, symbols[1].id, symbols[0].end});
-  else words_.insert(vocabulary_, id);
+  if (kind(id) == token_kind::unused)
+    unused_.push_back({whole, symbols[0].id, symbols[1].id, symbols[0].end});
+  else
+    words_.insert(vocabulary_, id);
   std::uint32_t last = symbols[0].end - 1; // where the last character of the left symbol begins
   while ((static_cast<unsigned char>(text[last]) & 0xC0u) == 0x80u) --last;
   adjacent_.insert(utf8::decode(text.substr(last)).code_point, utf8::decode(text.substr(symbols[0].end)).code_point);

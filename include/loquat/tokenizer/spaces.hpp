@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// What SentencePiece does to spaces before it splits a text: a space in front of it, U+2581 for each space, optionally
-/// no runs and no space at the end. Here a space stays the one byte 0x20, and U+2581 in the text becomes one: pieces are
-/// stored in the same way, so nothing is lost and everything is shorter.
+/// no runs and no space at the end. Here a space stays the one byte 0x20, and U+2581 in the text becomes one: pieces
+/// are stored in the same way, so nothing is lost and everything is shorter.
 
 #include <loquat/core/utf8.hpp>
 #include <loquat/tokenizer/tokenizer.hpp>
@@ -18,8 +18,8 @@ inline constexpr std::string_view space_symbol = "\xE2\x96\x81"; ///< U+2581, wh
 class space_normalizer {
  public:
   struct options {
-    bool add_prefix = true;      ///< a space before the text, unless it is empty
-    bool remove_extra = false;   ///< spaces at both ends go, runs become one
+    bool add_prefix = true;    ///< a space before the text, unless it is empty
+    bool remove_extra = false; ///< spaces at both ends go, runs become one
     invalid_utf8 invalid = invalid_utf8::replace;
   };
   struct character {
@@ -32,9 +32,12 @@ class space_normalizer {
     if (how.remove_extra) {
       while (rest_.starts_with(' ')) rest_.remove_prefix(1);
       while (true) {
-        if (rest_.ends_with(' ')) rest_.remove_suffix(1);
-        else if (rest_.ends_with(space_symbol)) rest_.remove_suffix(space_symbol.size());
-        else break;
+        if (rest_.ends_with(' '))
+          rest_.remove_suffix(1);
+        else if (rest_.ends_with(space_symbol))
+          rest_.remove_suffix(space_symbol.size());
+        else
+          break;
       }
     }
     prefix_ = how.add_prefix && !rest_.empty();

@@ -59,8 +59,7 @@ constexpr void decode_into(T const& tokenizer, std::span<token const> ids, Out& 
 }
 
 /// The text of `ids`.
-template <Tokenizer T>
-std::string decode(T const& tokenizer, std::span<token const> ids, text_options options = {}) {
+template <Tokenizer T> std::string decode(T const& tokenizer, std::span<token const> ids, text_options options = {}) {
   std::string text;
   decode_into(tokenizer, ids, text, options);
   return text;

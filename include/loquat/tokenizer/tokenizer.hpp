@@ -35,10 +35,10 @@ struct encode_options {
 /// Neighbours: `Model` consumes the ids, `Sampler` produces them.
 template <class T>
 concept Tokenizer = requires(T const& t, std::string_view text, encode_options options, token id) {
-  { t.size() } -> std::convertible_to<std::size_t>;              // ids are 0 … size() - 1
-  { t.start(text, options).next() } -> std::same_as<token>;      // ids one after another, then no_token for ever
-  { t.piece(id) } -> std::same_as<std::string_view>;             // bytes of an id; empty for one out of range
-  { t.is_special(id) } -> std::same_as<bool>;                    // control tokens, which are no text
+  { t.size() } -> std::convertible_to<std::size_t>;         // ids are 0 … size() - 1
+  { t.start(text, options).next() } -> std::same_as<token>; // ids one after another, then no_token for ever
+  { t.piece(id) } -> std::same_as<std::string_view>;        // bytes of an id; empty for one out of range
+  { t.is_special(id) } -> std::same_as<bool>;               // control tokens, which are no text
 };
 
 /// Encodes `text` into `out` and returns how many ids that made. An `out` that is too short is an error

@@ -37,10 +37,10 @@ struct vocabulary_spec {
   token unknown = no_token;                 ///< for what has no piece; if not given, the first token of that kind
   bool add_begin = true;
   bool add_end = false;
-  bool add_space_prefix = true;         ///< a space before the text
+  bool add_space_prefix = true;          ///< a space before the text
   bool remove_extra_whitespaces = false; ///< spaces at both ends go, runs become one
-  /// 0x20 in a user-defined piece is a space, as in GGUF, whose writers put it for U+2581. In SentencePiece's own models
-  /// it is not, since normalised text has no 0x20: such a piece is never found.
+  /// 0x20 in a user-defined piece is a space, as in GGUF, whose writers put it for U+2581. In SentencePiece's own
+  /// models it is not, since normalised text has no 0x20: such a piece is never found.
   bool plain_spaces = false;
 };
 

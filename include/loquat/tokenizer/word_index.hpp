@@ -20,7 +20,8 @@ class word_index {
  public:
   /// Room for `capacity` words, in at most 32 bytes for each.
   constexpr explicit word_index(std::size_t capacity = 0)
-      : slots_(std::bit_ceil(2 * capacity + 2), slot{}), shift_(64 - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
+      : slots_(std::bit_ceil(2 * capacity + 2), slot{}),
+        shift_(64 - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
 
   /// Adds a token that is not there yet; one beyond the capacity is not added.
   constexpr void insert(vocabulary const& words, token id) {

@@ -137,7 +137,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         for (std::size_t i = 0; i < vectors; ++i)
           sums[j][i] = v::broadcast_sums(-bias * p.x.sums[(c + j) * blocks + b]);
       }
-      LOQUAT_UNROLL
+      LOQUAT_NO_UNROLL // or GCC reassociates the sums of all steps and spills them
       for (std::size_t q = 0; q < activation_block; q += 4, weights += tile_rows * 4) {
         v::row_bytes w[vectors];
         LOQUAT_UNROLL

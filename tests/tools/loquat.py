@@ -1,0 +1,479 @@
+#!/usr/bin/env python3
+"""Drives the `loquat` program like its users: right usage, wrong usage, Ctrl-C, closed pipes, hostile files.
+
+  tests/tools/loquat.py PROGRAM [unittest arguments, e.g. Inspect]
+
+The model is examples/story.gguf of the repository; comparisons with reference outputs need the reference data
+(LOQUAT_TEST_DATA, default ../shared/data beside the source root). The last line counts; exit status 77: all skipped.
+"""
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("LOQUAT_TEST_DATA", ROOT.parent / "shared/data")) / "models"
+MODEL = next((p for p in (ROOT / "examples/story.gguf", DATA / "stories260K-f32.gguf") if p.exists()), None)
+PROGRAM = ""
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(*arguments, stdin=b"", **options):
+    """Runs the program; its `stdout` is bytes, its `stderr` text."""
+    done = subprocess.run([PROGRAM, *map(os.fsencode, arguments)], input=stdin, capture_output=True, timeout=300, **options)
+    done.stderr = done.stderr.decode()
+    return done
+
+
+def start(*arguments, **options):
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **options)
+
+
+def data(name):
+    if not (DATA / name).exists():
+        raise unittest.SkipTest(f"{DATA / name} is not there")
+    return DATA / name
+
+
+def gguf_string(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf(metadata, tensors=()):
+    """A GGUF file: metadata as (key, kind, payload), tensors as (name, shape, type, data of a multiple of 32 bytes)."""
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
+    for key, kind, payload in metadata:
+        out += gguf_string(key) + struct.pack("<I", kind) + payload
+    offset = 0
+    for name, shape, kind, bytes_ in tensors:
+        out += gguf_string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+        offset += len(bytes_)
+    out += b"\0" * (-len(out) % 32)
+    return out + b"".join(t[3] for t in tensors)
+
+
+def goldens():
+    return [json.loads(line) for line in data("goldens.jsonl").read_text().splitlines()]
+
+
+STRING, ARRAY, U16, I32, F32, F64 = 8, 9, 2, 5, 6, 12
+
+
+class Case(unittest.TestCase):
+    def ends(self, done, status):
+        self.assertEqual(done.returncode, status, f"{done.args}\n{done.stderr}")
+        return done
+
+    def complains(self, status, *arguments, about):
+        """The program ends with that status, says nothing on stdout, and names each of the things."""
+        done = self.ends(run(*arguments), status)
+        self.assertEqual(done.stdout, b"")
+        self.assertTrue(done.stderr.startswith("loquat: "), done.stderr)
+        for thing in about:
+            self.assertIn(thing, done.stderr)
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+
+class Usage(Case):
+    def test_help_names_commands_options_examples_and_statuses(self):
+        text = self.ends(run("--help"), DONE).stdout.decode()
+        for command in ("generate", "inspect", "tokenize", "verify"):
+            self.assertIn(command, text)
+            own = self.ends(run(command, "--help"), DONE).stdout.decode()
+            self.assertTrue(own.startswith(f"usage: loquat {command} [OPTION]... "))
+            self.assertIn(f"examples:\n  loquat {command} ", own)
+            self.assertIn("130 interrupted", own)
+        self.assertIn("--top-p P", run("generate", "-h").stdout.decode())
+
+    def test_version(self):
+        self.assertRegex(self.ends(run("--version"), DONE).stdout, rb"^loquat \d+\.\d+\.\d+\n$")
+
+    def test_wrong_commands(self):
+        self.complains(MISUSED, about=["which command?", "--help"])
+        self.complains(MISUSED, "genrate", about=["unknown command genrate; did you mean generate?", "--help"])
+        self.complains(MISUSED, "x\x1b[2J", about=["unknown command x\\x1b[2J"])
+
+    def test_wrong_options_suggest_the_right_one(self):
+        self.complains(MISUSED, "generate", MODEL, "x", "--temprature", "1",
+                       about=["--temprature", "did you mean --temperature?", "loquat generate --help"])
+        self.complains(MISUSED, "generate", MODEL, "- a list", about=["goes behind --"])
+        self.complains(MISUSED, "inspect", "--json=yes", MODEL, about=["--json takes no value"])
+        self.complains(MISUSED, "generate", MODEL, "x", "--seed", about=["--seed: the value S is missing"])
+
+    def test_wrong_numbers_of_arguments(self):
+        self.complains(MISUSED, "generate", about=["MODEL is missing"])
+        self.complains(MISUSED, "generate", MODEL, about=["PROMPT is missing"])
+        self.complains(MISUSED, "generate", MODEL, "Once", "upon", about=['too many: "upon"', "quotes"])
+
+    def test_wrong_values(self):
+        for option, value, expected in [
+            ("--top-p", "1.5", "--top-p 1.5: expected 0 to 1"), ("--top-p", "nan", "0 to 1"), ("--min-p", "-0.1", "0 to 1"),
+            ("--min-p", "", "--min-p '': expected"), ("--temperature", "inf", "0 to 100"), ("--temperature", "1x", "0 to 100"),
+            ("--repetition-penalty", "0", "0.01 to 100"), ("--frequency-penalty", "1e9", "-100 to 100"),
+            ("--max-tokens", "-1", "a whole number, 0 or more"), ("--max-tokens", "1.5", "a whole number"),
+            ("--seed", "18446744073709551616", "a whole number"), ("--threads", "9999", "0 to 1024"),
+            ("--batch", "0", "1 or more"), ("--kv", "q8", "f16 or f32"), ("--target", "mmx", "scalar"), ("--stop", "", "not empty"),
+        ]:
+            with self.subTest(option=option, value=value):
+                self.complains(MISUSED, "generate", MODEL, "x", option, value, about=[f"{option} {value or chr(39) * 2}: ", expected])
+
+    def test_models_that_are_none(self):
+        missing, garbage = self.folder / "none.gguf", self.file("garbage.gguf", b"garbage" * 99)
+        truncated = self.file("truncated.gguf", MODEL.read_bytes()[:5000])
+        no_tokenizer = self.file("empty.gguf", gguf([]))
+        for command in ("generate", "tokenize", "verify"):
+            for path in (missing, garbage, truncated) + (() if command == "verify" else (no_tokenizer,)):
+                self.complains(FAILED, command, path, self.folder / "x", about=[path.name])
+        self.complains(FAILED, "inspect", self.folder, about=[self.folder.name])
+
+
+class Generate(Case):
+    def text(self, *arguments, stdin=b"", status=DONE):
+        return self.ends(run("generate", MODEL, *arguments, stdin=stdin), status).stdout
+
+    def test_it_goes_on_and_summarises(self):
+        done = self.ends(run("generate", MODEL, "Once upon a time", "--max-tokens", "20"), DONE)
+        self.assertGreater(len(done.stdout.strip()), 20)
+        self.assertRegex(done.stderr, r"^prompt +\d+ tokens, [\d.]+ tokens/s\ngenerated +20 tokens, [\d.]+ tokens/s, the "
+                         r"first after [\d.]+ s\nmemory +[\d.]+ MB .*session [\d.]+ .*key-value cache .*\nended by +20 tokens")
+
+    def test_quiet_leaves_the_same_text_alone(self):
+        quiet = self.ends(run("generate", MODEL, "Once", "--max-tokens", "9", "--quiet"), DONE)
+        self.assertEqual(quiet.stderr, "")
+        self.assertEqual(quiet.stdout, self.text("Once", "--max-tokens", "9"))
+
+    def test_standard_input_is_a_prompt_and_options_may_stand_anywhere(self):
+        expected = self.text("One day", "--max-tokens=12")
+        self.assertEqual(self.text("--max-tokens", "12", "-", stdin=b"One day"), expected)
+        self.assertEqual(self.text("--max-tokens=12", "--", "One day"), expected)
+        self.assertEqual(self.text("One day", "--max-tokens=12", "--echo"), b"One day" + expected)
+
+    def test_a_prompt_that_begins_with_a_dash(self):
+        self.text("--max-tokens=3", "--", "- one")
+
+    def test_the_text_depends_on_neither_batch_threads_nor_target(self):
+        prompt = "Once upon a time there was a girl. " * 4
+        expected = self.text(prompt, "--max-tokens", "30")
+        for options in (["--batch", "1"], ["--batch", "7"], ["--threads", "3"], ["--target", "scalar"], ["--context", "400"]):
+            self.assertEqual(self.text(prompt, "--max-tokens", "30", *options), expected, options)
+
+    def test_seeds(self):
+        options = ["Once", "--max-tokens", "40", "--temperature", "1.2"]
+        texts = [self.text(*options, "--seed", str(seed)) for seed in (1, 1, 2, 18446744073709551615)]
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(len(set(texts)), 3)
+
+    def test_narrow_samplers_are_greedy(self):
+        greedy = self.text("Once", "--max-tokens", "40")
+        for option in (["--top-k", "1"], ["--top-p", "0"], ["--min-p", "1"]):
+            self.assertEqual(self.text("Once", "--max-tokens", "40", "--temperature", "1", *option), greedy, option)
+
+    def test_penalties_change_the_text(self):
+        greedy = self.text("Once", "--max-tokens", "60")
+        for option in ("--repetition-penalty", "--frequency-penalty", "--presence-penalty"):
+            self.assertNotEqual(self.text("Once", "--max-tokens", "60", option, "5"), greedy, option)
+            self.assertEqual(self.text("Once", "--max-tokens", "60", option, "5", "--penalty-window", "0"), greedy, option)
+
+    def test_sampling_options_without_temperature_are_noted(self):
+        self.assertIn("nothing at --temperature 0", run("generate", MODEL, "x", "--top-k", "3", "--max-tokens", "1").stderr)
+
+    def test_stop_texts_end_the_text_before_them(self):
+        text = self.text("Once upon a time", "--max-tokens", "40").decode()
+        stop, other = text[25:29], text[12:15]
+        done = run("generate", MODEL, "Once upon a time", "--max-tokens", "40", "--stop", stop)
+        self.assertEqual(done.stdout.decode(), text[:text.index(stop)])
+        self.assertIn("ended by   a stop text", done.stderr)
+        both = self.text("Once upon a time", "--max-tokens", "40", "--stop", stop, "--stop", other).decode()
+        self.assertEqual(both, text[:min(text.index(stop), text.index(other))])
+
+    def test_logprobs_list_every_token(self):
+        done = self.ends(run("generate", MODEL, "Once", "--max-tokens", "6", "--logprobs", "--quiet"), DONE)
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 6)
+        self.assertEqual("".join(line.split('"', 1)[1][:-1] for line in lines), done.stdout.decode())
+        for line in lines:
+            self.assertLessEqual(float(line.split()[1]), 0)
+
+    def test_bytes_that_are_no_utf8(self):
+        self.text(b"caf\xe9 \xff\xc3", "--max-tokens", "5").decode()  # and the text is UTF-8
+        self.text("-", "--max-tokens", "5", stdin=b"\x00\x80\xff").decode()
+
+    def test_an_empty_prompt_begins_with_the_begin_token(self):
+        self.assertNotEqual(self.text("", "--max-tokens", "20"), b"")
+        self.assertEqual(self.text("", "--max-tokens", "20"), self.text("-", "--max-tokens", "20"))
+
+    def test_an_empty_prompt_without_a_begin_token_is_an_error(self):
+        flag = MODEL.read_bytes().find(b"tokenizer.ggml.add_bos_token")
+        if flag < 0:
+            self.skipTest("the model does not say add_bos_token")
+        changed = bytearray(MODEL.read_bytes())
+        changed[flag + len("tokenizer.ggml.add_bos_token") + 4] = 0
+        path = self.file("no_begin.gguf", changed)
+        self.complains(FAILED, "generate", path, "", about=["the prompt is empty"])
+        self.ends(run("generate", path, "Once", "--max-tokens", "1"), DONE)
+
+    def test_a_prompt_beyond_the_context_says_what_would_do(self):
+        self.complains(FAILED, "generate", MODEL, "Once upon a time " * 9, "--context", "8", about=["holds 8: try --context "])
+
+    def test_a_full_context_ends_the_text(self):
+        self.assertIn("the context is full", run("generate", MODEL, "Once upon a time", "--context", "12").stderr)
+
+    def test_a_context_beyond_all_memory(self):
+        self.complains(FAILED, "generate", MODEL, "x", "--context", "18446744073709551615", about=["session", "--context"])
+
+    def test_no_tokens_wanted(self):
+        self.assertEqual(self.text("Once", "--max-tokens", "0"), b"")
+
+    def endless(self, *arguments, **options):
+        """Starts a generation that never comes to an end by itself: the model has no end token."""
+        path = self.folder / "endless.gguf"
+        path.write_bytes(MODEL.read_bytes().replace(b".eos_token_id", b".eos_token_no"))
+        return start("generate", path, "Once", "--context", 1000000, "--max-tokens", 1000000, *arguments, **options)
+
+    def test_ctrl_c_ends_the_prompt_whose_progress_shows(self):
+        terminal, stderr = os.openpty()
+        self.addCleanup(os.close, terminal)
+        program = subprocess.Popen([PROGRAM, "generate", MODEL, "-", "--context", "500000", "--batch", "16", "--threads", "1",
+                                    "--target", "scalar"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+        os.close(stderr)
+        program.stdin.write(b"Once upon a time there was a cat. " * 10000)  # minutes of work
+        program.stdin.close()
+        shown = os.read(terminal, 100)
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.stdout.read(), b"")
+        program.stdout.close()
+        self.assertEqual(program.wait(timeout=60), INTERRUPTED)
+        self.assertRegex(shown, rb"^\rprompt: \d+ of \d+ tokens")
+        self.assertIn(b"ended by   interrupted", os.read(terminal, 10000))
+
+    def test_ctrl_c_ends_the_text(self):
+        program = self.endless()
+        begin = program.stdout.read(50)
+        program.send_signal(signal.SIGINT)
+        text, summary = program.communicate(timeout=60)
+        self.assertEqual(program.returncode, INTERRUPTED, summary)
+        self.assertGreater(len(begin + text), 49)
+        self.assertIn(b"ended by   interrupted", summary)
+
+    def test_a_closed_pipe_ends_the_text(self):
+        for ignored in (False, True):  # without and with an ignored SIGPIPE
+            program = self.endless(restore_signals=not ignored)
+            program.stdout.read(20)
+            program.stdout.close()
+            program.stdout = None
+            message = program.communicate(timeout=60)[1]
+            if ignored:
+                self.assertEqual(program.returncode, FAILED)
+                self.assertIn(b"cannot write to the standard output", message)
+            else:
+                self.assertEqual(program.returncode, -signal.SIGPIPE)
+
+    def test_a_full_disk_is_an_error(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full here")
+        for arguments in (["--help"], ["inspect", MODEL], ["tokenize", MODEL, "x"], ["generate", MODEL, "x"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(done.returncode, FAILED, arguments)
+            self.assertIn(b"cannot write to the standard output", done.stderr)
+
+    def test_greedy_tokens_are_those_of_the_reference(self):
+        model = data("stories260K-f32.gguf")
+        for golden in (g for g in goldens() if g["model"] == model.name):
+            n = str(len(golden["greedy"]))
+            done = self.ends(run("generate", model, golden["text"], "--temperature", "0", "--max-tokens", n, "--logprobs"), DONE)
+            found = [int(line.split()[0]) for line in done.stderr.splitlines()[:int(n)]]
+            self.assertEqual(found, golden["greedy"])
+
+
+class Inspect(Case):
+    def json(self, path):
+        return json.loads(self.ends(run("inspect", path, "--json"), DONE).stdout)
+
+    def test_the_table_and_the_json_say_the_same(self):
+        table = self.ends(run("inspect", MODEL), DONE).stdout.decode()
+        found = self.json(MODEL)
+        self.assertIn(f"{len(found['metadata'])} keys, {len(found['tensors'])} tensors", table)
+        for key in found["metadata"]:
+            self.assertIn(key, table)
+        for t in found["tensors"]:
+            self.assertRegex(table, rf"(?m)^{t['name']} +{t['type']} +{' x '.join(map(str, t['shape']))} +{t['bytes']} bytes$")
+        self.assertEqual(found["totals"]["bytes"], sum(t["bytes"] for t in found["tensors"]))
+        self.assertEqual(found["totals"]["tensors"], len(found["tensors"]))
+        self.assertEqual(found["totals"]["parameters"], sum(t["parameters"] for t in found["totals"]["types"].values()))
+        self.assertIn("bits per weight", table.splitlines()[-1])
+        self.assertTrue(table.splitlines()[-1].startswith("all "))
+
+    def test_long_arrays_are_abbreviated_but_not_in_full_nor_in_json(self):
+        tokens = self.json(MODEL)["metadata"]["tokenizer.ggml.tokens"]
+        self.assertEqual((tokens["kind"], tokens["element_kind"]), ("array", "string"))
+        count = len(tokens["value"])
+        self.assertGreater(count, 100)
+        line = next(l for l in run("inspect", MODEL).stdout.decode().splitlines() if l.startswith("tokenizer.ggml.tokens "))
+        self.assertTrue(line.endswith(f"… {count}]"), line)
+        full = run("inspect", MODEL, "--full").stdout.decode()
+        self.assertNotIn(f"… {count}]", full)
+        self.assertGreater(len(full), len(run("inspect", MODEL).stdout.decode()) + count)
+
+    def test_odd_strings_cannot_command_the_terminal(self):
+        odd = b"k\x1b[2J\n\xff\xc2\x9b\xe2\x80\xae\x7f"
+        path = self.file("odd.gguf", gguf([(odd, STRING, gguf_string(odd))], [(b"t" + odd, [8], 0, bytes(32))]))
+        table = self.ends(run("inspect", path), DONE).stdout
+        escaped = rb"k\x1b[2J\n\xff\xc2\x9b\xe2\x80\xae\x7f"
+        self.assertEqual(table.count(escaped), 3, table)
+        for wrong in (b"\x1b", b"\xff", b"\xc2\x9b", b"\xe2\x80\xae", b"\x7f"):
+            self.assertNotIn(wrong, table)
+        found = self.json(path)["metadata"]
+        self.assertEqual(list(found), ["k\x1b[2J\n\ufffd\x9b\u202e\x7f"])
+        self.complains(FAILED, "generate", path, "x", about=["odd.gguf"])
+
+    def test_names_in_messages_cannot_command_the_terminal(self):
+        path = self.file("odd.gguf", gguf([(b"\x1b[2J", 99, b"")]))
+        self.complains(FAILED, "inspect", path, about=["\\x1b[2J", "99"])
+
+    def test_numbers_that_json_has_not(self):
+        path = self.file("numbers.gguf", gguf([
+            (b"a", F32, struct.pack("<f", float("nan"))), (b"b", F64, struct.pack("<d", float("-inf"))),
+            (b"c", 10, struct.pack("<Q", 2**64 - 1)), (b"d", 11, struct.pack("<q", -2**63)), (b"e", 7, b"\1"),
+            (b"f", ARRAY, struct.pack("<IQIQff", ARRAY, 2, F32, 2, 0.1, 1e30) + struct.pack("<IQ", STRING, 0))]))
+        values = {key: v["value"] for key, v in self.json(path)["metadata"].items()}
+        self.assertEqual(values, {"a": None, "b": None, "c": 2**64 - 1, "d": -2**63, "e": True, "f": [[0.1, 1e30], []]})
+        self.ends(run("inspect", path), DONE)
+
+    def test_a_file_without_anything(self):
+        path = self.file("empty.gguf", gguf([]))
+        self.ends(run("inspect", path), DONE)
+        self.assertEqual(self.json(path)["totals"], {"tensors": 0, "parameters": 0, "bytes": 0, "types": {}})
+
+    def test_a_split_file_by_any_of_its_parts(self):
+        for i in range(2):
+            keys = [(b"split.no", U16, struct.pack("<H", i)), (b"split.count", U16, struct.pack("<H", 2)),
+                    (b"split.tensors.count", I32, struct.pack("<i", 2))]
+            part = self.file(f"m-0000{i + 1}-of-00002.gguf", gguf(keys, [(b"t%d" % i, [8, 2], 0, bytes(64))]))
+        self.assertEqual([t["name"] for t in self.json(part)["tensors"]], ["t0", "t1"])
+        (self.folder / "m-00001-of-00002.gguf").unlink()
+        self.complains(FAILED, "inspect", part, about=["part 1 of 2"])
+
+    def test_every_type_and_architecture(self):
+        data("goldens.jsonl")
+        for path in sorted(DATA.glob("*.gguf")):
+            self.assertEqual(self.json(path)["version"], 3)
+            self.ends(run("inspect", path), DONE)
+
+
+class Tokenize(Case):
+    def ids(self, *arguments, stdin=b""):
+        found = json.loads(self.ends(run("tokenize", MODEL, "--json", *arguments, stdin=stdin), DONE).stdout)
+        self.assertEqual(len(found["ids"]), len(found["pieces"]))
+        return found
+
+    def test_pieces_make_the_text(self):
+        found = self.ids("--no-bos", "Once upon a time")
+        self.assertEqual("".join(found["pieces"]).strip(), "Once upon a time")
+        self.assertEqual(self.ids("-", "--no-bos", stdin=b"Once upon a time"), found)
+
+    def test_the_table_lists_ids_pieces_and_counts(self):
+        found = self.ids("a\nb")
+        lines = self.ends(run("tokenize", MODEL, "a\nb"), DONE).stdout.decode().splitlines()
+        self.assertEqual([int(line.split()[0]) for line in lines[:-1]], found["ids"])
+        self.assertTrue(any('"\\n"' in line or "\\n" in line for line in lines), lines)
+        self.assertEqual(lines[-1], f"{len(found['ids'])} tokens, 3 bytes")
+
+    def test_special_reads_the_names_of_control_tokens(self):
+        begin = self.ids("")
+        self.assertEqual(len(begin["ids"]), 1)
+        name = begin["pieces"][0]
+        self.assertEqual(self.ids("--no-bos", "--special", name)["ids"], begin["ids"])
+        self.assertGreater(len(self.ids("--no-bos", name)["ids"]), 1)
+        self.assertEqual(self.ids("--no-bos", "")["ids"], [])
+
+    def test_bytes_that_are_no_utf8_stay_bytes(self):
+        self.assertNotEqual(self.ids(b"\xff")["ids"], self.ids(b"\xfe")["ids"])
+
+
+class Verify(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = data("stories260K-f32.gguf")
+        self.golden = next(g for g in goldens() if g["model"] == self.model.name)
+
+    def verify(self, status, model=None, *options, **changes):
+        path = self.file("goldens.jsonl", b"\n" + json.dumps({**self.golden, **changes}).encode() + b"\r\n")
+        return self.ends(run("verify", model or self.model, path, *options), status)
+
+    def test_float_models_agree_with_the_reference(self):
+        for name in ("arch-llama", "arch-llama3", "stories260K-f32"):
+            for options in ([], ["--backend", "reference"], ["--target", "scalar", "--threads", "1"]):
+                done = self.ends(run("verify", data(name + ".gguf"), DATA / "goldens.jsonl", *options), DONE)
+                self.assertRegex(done.stdout.decode().splitlines()[-1], r"^all .* ok$")
+
+    def test_quantized_models_agree_as_far_as_rounding_lets_them(self):
+        # Engines that round activations to 8 bits differ by several per cent of logits_rms in the worst logit, from each
+        # other and from a computation in floats: a tolerance of twice that.
+        for name in ("stories260K-q8_0", "quant-Q4_0", "quant-Q8_0"):
+            done = self.ends(run("verify", data(name + ".gguf"), DATA / "goldens.jsonl", "--tolerance", "0.1"), DONE)
+            self.assertIn(b"quantized weights, tolerance 0.1 of logits_rms", done.stdout)
+
+    def test_every_wrong_number_is_found(self):
+        self.verify(DONE)
+        wrong = {"nll": [x + 0.002 * (i == 1) for i, x in enumerate(self.golden["nll"])],
+                 "top_logits": self.golden["top_logits"][:-1] + [self.golden["top_logits"][-1] - 0.002],
+                 "logits_mean": self.golden["logits_mean"] + 0.002, "logits_rms": self.golden["logits_rms"] - 0.002}
+        for key, value in wrong.items():
+            self.assertIn(b"FAILED: more than 1.0e-03 off", self.verify(FAILED, **{key: value}).stdout, key)
+            self.verify(DONE, None, "--tolerance", "0.003", **{key: value})
+        greedy = list(self.golden["greedy"])
+        greedy[3] += 1
+        self.assertIn(b"greedy token 3 is the first that differs", self.verify(FAILED, greedy=greedy).stdout)
+
+    def test_a_tolerance_below_rounding_fails(self):
+        self.verify(FAILED, None, "--tolerance", "1e-12")
+
+    def test_a_file_without_lines_for_the_model_is_wrong_usage(self):
+        path = self.file("goldens.jsonl", b'{"model": "other.gguf"}\n')
+        self.complains(MISUSED, "verify", self.model, path, about=['no line with "model": "stories260K-f32.gguf"'])
+
+    def test_malformed_lines_are_named(self):
+        for line, about in [(b"{", "JSON"), (b'{"model": "stories260K-f32.gguf"}', "ids"),
+                            (json.dumps({**self.golden, "nll": []}).encode(), "one nll less"),
+                            (json.dumps({**self.golden, "greedy": [99999]}).encode(), "99999"),
+                            (json.dumps({**self.golden, "top_ids": [-1] * 16}).encode(), "-1 is no token")]:
+            done = self.ends(run("verify", self.model, self.file("goldens.jsonl", b"\n" + line)), FAILED)
+            self.assertIn("line 2", done.stderr)
+            self.assertIn(about, done.stderr)
+
+    def test_embeddings_are_not_passed_silently(self):
+        self.assertIn(b"not supported yet", self.verify(FAILED, embedding=[1.0]).stdout)
+
+    def test_an_architecture_that_is_not_there_is_named(self):
+        self.complains(FAILED, "verify", data("arch-bert.gguf"), DATA / "goldens.jsonl", about=["bert", "llama"])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    if MODEL is None:
+        print("there is no model\n0 passed, 0 failed, 1 skipped")
+        sys.exit(77)
+    result = unittest.main(exit=False).result
+    bad, skipped = len(result.failures) + len(result.errors), len(result.skipped)
+    passed = max(0, result.testsRun - bad - skipped)  # several parts of one test may fail
+    print(f"{passed} passed, {bad} failed, {skipped} skipped", flush=True)
+    sys.exit(1 if bad else 0 if passed else 77)
