@@ -180,6 +180,12 @@ static_assert(decodes_to({"a\x80"
 static_assert(decodes_to({"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"},
                          "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd")); // overlong, surrogate, too high
 static_assert(decodes_to({"\xf0\x90", "\x80", "\x80"}, "\U00010000"));
+static_assert(decodes_to({"\xe6\xb0"
+                          "a\xf0\x90\x80"},
+                         "\ufffd"
+                         "a\ufffd"));
+static_assert(decodes_to({"\xe6", "\xb0", "a\xf0", "\x90", "\x80"}, "\ufffd"
+                                                                    "a\ufffd"));
 static_assert(decodes_to({}, ""));
 
 constexpr bool cuts(std::initializer_list<std::string_view> pieces, std::string_view expected, auto... stops) {

@@ -1,10 +1,12 @@
 #pragma once
 /// \file
-/// `ids | decode(tokenizer)`: a lazy range of pieces of text. Every piece is well-formed UTF-8 by itself (Unicode 15,
-/// table 3-7), although tokens may end anywhere within a character.
+/// `ids | decode(tokenizer)`: a lazy range of pieces of text. Every piece is well-formed UTF-8 by itself, although
+/// tokens may end anywhere within a character. Of malformed bytes each longest start of a character becomes one U+FFFD
+/// (Unicode 16, section 3.9), however the bytes fall into tokens.
 
 #include <loquat/core/pipe.hpp>
 #include <loquat/core/token.hpp>
+#include <loquat/core/utf8.hpp>
 #include <loquat/generate/pull.hpp>
 #include <loquat/tokenizer/tokenizer.hpp>
 
@@ -28,19 +30,14 @@ namespace detail {
 /// Looks at the character in front of a text that is not empty. Positive: it is whole and has so many bytes. Zero: the
 /// text ends within it. Negative: so many bytes cannot be part of any character.
 constexpr int leading_character(std::string_view text) noexcept {
-  auto const byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned const lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return -1;
-  int const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  // the second byte keeps out overlong forms, surrogates and what is above U+10FFFF
-  unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-  unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-  for (int i = 1; i < length; ++i, low = 0x80, high = 0xbf) {
-    if (static_cast<std::size_t>(i) == text.size()) return 0;
-    if (byte(static_cast<std::size_t>(i)) < low || byte(static_cast<std::size_t>(i)) > high) return -i;
+  auto const [length, second_min, second_max] = utf8::detail::read_lead(static_cast<unsigned char>(text[0]));
+  if (length == 0) return -1;
+  for (unsigned i = 1; i < length; ++i) {
+    if (i == text.size()) return 0;
+    auto const byte = static_cast<unsigned char>(text[i]);
+    if (i == 1 ? byte < second_min || byte > second_max : (byte & 0xc0) != 0x80) return -static_cast<int>(i);
   }
-  return length;
+  return static_cast<int>(length);
 }
 
 } // namespace detail
@@ -53,7 +50,7 @@ template <TokenRange V, Tokenizer T> class decode_source {
       : ids_(std::move(ids)), tokenizer_(&tokenizer), options_(options) {}
 
   constexpr std::optional<std::string_view> next() {
-    constexpr std::string_view replacement = "\xef\xbf\xbd"; // U+FFFD
+    constexpr auto replacement = utf8::replacement_bytes;
     for (;;) {
       if (rest_.empty()) {
         auto const id = ids_.next();
@@ -71,11 +68,8 @@ template <TokenRange V, Tokenizer T> class decode_source {
         ++held_;
         if (found > 0) return std::string_view(character_.data(), std::exchange(held_, 0));
       } else {
-        std::size_t whole = 0;
-        int found = 1;
-        while (whole < rest_.size() && (found = detail::leading_character(rest_.substr(whole))) > 0)
-          whole += static_cast<std::size_t>(found);
-        if (whole > 0) return take(whole);
+        if (auto const whole = utf8::valid_prefix(rest_); whole > 0) return take(whole);
+        int const found = detail::leading_character(rest_);
         if (found < 0) return take(static_cast<std::size_t>(-found)), replacement;
         held_ = take(rest_.size()).copy(character_.data(), character_.size());
       }

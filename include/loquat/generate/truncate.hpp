@@ -115,10 +115,7 @@ struct top_p {
     if (!(p < 1)) return;
     softmax_weights const weights(logits);
     auto const share = [this](std::uint64_t total) -> std::uint64_t {
-      if (!(p > 0)) return 1;
-      double const exact = static_cast<double>(p) * static_cast<double>(total);
-      auto const whole = static_cast<std::uint64_t>(exact);
-      return whole + (static_cast<double>(whole) < exact ? 1 : 0);
+      return static_cast<std::uint64_t>(std::max(static_cast<double>(p), 0.0) * static_cast<double>(total));
     };
     detail::cut(logits, detail::find_boundary(std::span<float const>(logits), weights.floor(), weights, share),
                 weights);

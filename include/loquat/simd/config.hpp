@@ -14,17 +14,17 @@
     LOQUAT_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #  define LOQUAT_TARGET_END LOQUAT_PRAGMA(clang attribute pop)
 #  define LOQUAT_UNROLL LOQUAT_PRAGMA(unroll)
-#  define LOQUAT_NO_UNROLL LOQUAT_PRAGMA(nounroll)
+#  define LOQUAT_UNROLL_BY(n) LOQUAT_PRAGMA(unroll n)
 #elif defined(__GNUC__)
 #  define LOQUAT_TARGET_BEGIN(isa) LOQUAT_PRAGMA(GCC push_options) LOQUAT_PRAGMA(GCC target(isa))
 #  define LOQUAT_TARGET_END LOQUAT_PRAGMA(GCC pop_options)
 #  define LOQUAT_UNROLL LOQUAT_PRAGMA(GCC unroll 16)
-#  define LOQUAT_NO_UNROLL LOQUAT_PRAGMA(GCC unroll 1)
+#  define LOQUAT_UNROLL_BY(n) LOQUAT_PRAGMA(GCC unroll n)
 #else
 #  define LOQUAT_TARGET_BEGIN(isa)
 #  define LOQUAT_TARGET_END
 #  define LOQUAT_UNROLL
-#  define LOQUAT_NO_UNROLL
+#  define LOQUAT_UNROLL_BY(n)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -82,10 +82,11 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     v::f32x4 acc[Columns];
     for (auto& a : acc) a = v::zero4();
     for (std::size_t b = 0; b < blocks; ++b) {
-      auto const q0 = prepared(w[0]), q1 = prepared(w[1]), q2 = prepared(w[2]), q3 = prepared(w[3]);
-      v::f32x4 const scale =
-          v::from_f16(detail::load_u16(w[0]), detail::load_u16(w[1]), detail::load_u16(w[2]), detail::load_u16(w[3]));
-      for (auto& block : w) block += Format::block_bytes;
+      std::size_t const offset = b * Format::block_bytes;
+      auto const q0 = prepared(w[0] + offset), q1 = prepared(w[1] + offset), q2 = prepared(w[2] + offset),
+                 q3 = prepared(w[3] + offset);
+      v::f32x4 const scale = v::from_f16(detail::load_u16(w[0] + offset), detail::load_u16(w[1] + offset),
+                                         detail::load_u16(w[2] + offset), detail::load_u16(w[3] + offset));
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         auto const x = v::load_bytes(p.x.quants + (c + j) * k + b * activation_block);
@@ -137,7 +138,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         for (std::size_t i = 0; i < vectors; ++i)
           sums[j][i] = v::broadcast_sums(-bias * p.x.sums[(c + j) * blocks + b]);
       }
-      LOQUAT_NO_UNROLL // or GCC reassociates the sums of all steps and spills them
+      LOQUAT_UNROLL_BY(v::tile_unroll)
       for (std::size_t q = 0; q < activation_block; q += 4, weights += tile_rows * 4) {
         v::row_bytes w[vectors];
         LOQUAT_UNROLL

@@ -115,6 +115,7 @@ template <bool Signed> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept { retu
 
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
+inline constexpr int tile_unroll = 1; // or GCC reassociates the sums of all steps and spills them
 inline constexpr std::size_t float_rows = 2, float_columns = 3;
 struct row_sums {
   __m256i v;

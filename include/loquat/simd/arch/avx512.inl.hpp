@@ -81,6 +81,7 @@ template <bool> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept {
 
 inline constexpr std::size_t row_lanes = 16;
 inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
+inline constexpr int tile_unroll = 8; // or GCC copies every accumulator in every step
 inline constexpr std::size_t float_rows = 4, float_columns = 4;
 struct row_sums {
   __m512i v;

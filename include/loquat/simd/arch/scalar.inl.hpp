@@ -166,6 +166,7 @@ LOQUAT_INLINE f32x4 totals(i32x8 a, i32x8 b, i32x8 c, i32x8 d, std::int32_t less
 // --- one lane per weight row: the tile of a matrix product -----------------------------------------------------------
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 2; // a tile: row_lanes · tile_vectors rows by columns
+inline constexpr int tile_unroll = 1;
 inline constexpr std::size_t float_rows = 2, float_columns = 2;  // a tile of float dot products
 
 struct row_sums {
