@@ -39,10 +39,12 @@ int main(int argc, char** argv) try {
 
   std::cout << "multiply-adds  token\n";
   std::size_t before = 0, count = 0;
-  for (token id : prompt | encode(tok) | generate(model, talk, {.max_tokens = 12})) {
+  generate_report report;
+  for (token id : prompt | encode(tok) | generate(model, talk, {.max_tokens = 12, .report = &report})) {
     count = talk.work.multiply_adds - std::exchange(before, talk.work.multiply_adds);
     std::cout << std::setw(13) << count << "  \"" << tok.piece(id) << "\"\n";
   }
+  if (report.why == finish::error) throw bad_result(report.error);
 
   // A token passes once through every matrix. The first one costs more: before it comes the whole prompt, of which only
   // the last token needs the output matrix.

@@ -108,7 +108,8 @@ setting one_of(E& to, std::vector<std::pair<std::string_view, std::type_identity
             {},
             {}};
   for (auto const& [word, meaning] : words) {
-    s.expected += (s.expected.empty() ? "" : &word == &words.back().first ? " or " : ", ") + std::string(word);
+    if (!s.expected.empty()) s.expected += &word == &words.back().first ? " or " : ", ";
+    s.expected += word;
     if (meaning == to) s.fallback = word;
   }
   s.hint = s.expected;

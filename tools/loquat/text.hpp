@@ -44,7 +44,7 @@ inline std::string printable(std::string_view text, std::string_view also = {}) 
 }
 
 /// The same in quotes.
-inline std::string quoted(std::string_view text) { return "\"" + printable(text, "\"\\") + "\""; }
+inline std::string quoted(std::string_view text) { return '"' + printable(text, "\"\\") + '"'; }
 
 /// Spaces that fill up a text to so many characters.
 inline std::string padding(std::string_view text, std::size_t width) {

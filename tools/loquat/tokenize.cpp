@@ -22,14 +22,13 @@ examples:
 )";
 
 template <class T> void write_json(T const& tokenizer, std::span<loquat::token const> ids) {
-  std::string out = "{\"ids\":[";
-  for (std::size_t i = 0; i < ids.size(); ++i) out += (i == 0 ? "" : ",") + std::to_string(ids[i]);
-  out += "],\"pieces\":[";
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (i != 0) out += ',';
-    loquat::json::append_string(out, tokenizer.piece(ids[i]));
+  std::string list, pieces;
+  for (auto const id : ids) {
+    if (!list.empty()) list += ',', pieces += ',';
+    list += std::to_string(id);
+    loquat::json::append_string(pieces, tokenizer.piece(id));
   }
-  put(out + "]}\n");
+  put("{\"ids\":[" + list + "],\"pieces\":[" + pieces + "]}\n");
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 /// \file
 /// Includes LOQUAT_KERNEL_FILE once per target, each time in a region compiled for that target and with
-/// LOQUAT_TARGET_NS naming its namespace. No include guard: every kernel header includes it.
+/// LOQUAT_TARGET_NS naming its namespace. No include guard: every kernel header includes it. The file must be found on the
+/// include path.
 ///
 /// The vocabulary (`arch/*.inl.hpp`) has the same names in every namespace, so a kernel is one readable loop, a
 /// specialisation of its class template for `this_target`, and `simd::dispatch` picks the one for a target:
