@@ -325,6 +325,10 @@ TEST_CASE("matrices that a backend cannot hold are errors") {
     CHECK(unknown.error().message() == "tensor w: no kernel for type IQ1_S");
     auto const cube = backend.make_matrix({"w", tensor_type::f32, 3, {4, 4, 4, 1}, bytes});
     CHECK(cube.error().message() == "tensor w: expected a matrix, found 3 dimensions");
+    auto const uneven = backend.make_matrix({"w", tensor_type::q4_0, 2, {40, 2, 1, 1}, bytes});
+    CHECK(uneven.error().message() == "tensor w: 40 columns are no multiple of the 32 in a block of Q4_0");
+    auto const cut = backend.make_matrix({"w", tensor_type::f32, 2, {1024, 2, 1, 1}, bytes});
+    CHECK(cut.error().message() == "tensor w: 4096 bytes are too few for 2 rows of 1024");
   };
   check(cpu({1}));
   check(reference{});

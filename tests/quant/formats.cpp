@@ -79,6 +79,25 @@ TEST_CASE("F32 is the identity on the golden input") {
   CHECK(std::memcmp(weights.data(), source.data(), source.size()) == 0);
 }
 
+TEST_CASE("a tensor of any type unpacks to floats, and says what is wrong with it") {
+  std::array<std::byte, 68> blocks{};
+  auto two_rows = ramp;
+  q8_0::pack(two_rows.data(), blocks.data());
+  q8_0::pack(two_rows.data(), blocks.data() + 34);
+  std::array<float, 64> out{};
+  CHECK(unpack_tensor(builtin_formats{}, {"t", tensor_type::q8_0, 2, {32, 2, 1, 1}, blocks}, out));
+  CHECK(std::equal(out.begin(), out.begin() + 32, out.begin() + 32));
+  CHECK(out[63] == round_trip<q8_0>(ramp)[31]);
+  auto const message = [&](tensor_view const& t, std::span<float> to) {
+    return std::string(unpack_tensor(builtin_formats{}, t, to).error().message());
+  };
+  CHECK(message({"t", tensor_type::q8_0, 2, {32, 2, 1, 1}, blocks}, std::span(out).first(8)) ==
+        "tensor t: 64 elements, room for 8");
+  CHECK(message({"t", tensor_type::q8_0, 2, {32, 3, 1, 1}, blocks}, out) ==
+        "tensor t: 68 bytes are too few for 3 rows of 32");
+  CHECK(message({"t", tensor_type::iq1_s, 2, {32, 3, 1, 1}, blocks}, out) == "tensor t: no format for type IQ1_S");
+}
+
 TEST_CASE("packing weights that are not finite is harmless") {
   for (float odd : {std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
                     std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()}) {

@@ -264,11 +264,11 @@ class Generate(Case):
 
     def test_ctrl_c_ends_the_text(self):
         program = self.endless()
-        begin = program.stdout.read(50)
+        begin = os.read(program.stdout.fileno(), 1 << 16)
+        self.assertNotEqual(len(begin) % 4096, 0, "the text comes in blocks, not piece by piece")
         program.send_signal(signal.SIGINT)
-        text, summary = program.communicate(timeout=60)
+        summary = program.communicate(timeout=60)[1]
         self.assertEqual(program.returncode, INTERRUPTED, summary)
-        self.assertGreater(len(begin + text), 49)
         self.assertIn(b"ended by   interrupted", summary)
 
     def test_a_closed_pipe_ends_the_text(self):

@@ -202,8 +202,8 @@ struct command_line {
  private:
   int help() const {
     std::string out = "usage: loquat " + std::string(self.name) + (options.empty() ? "" : " [OPTION]...");
-    for (auto const& o : operands) out += " " + std::string(o.name);
-    out += "\n\n" + std::string(self.summary) + "\n\n";
+    for (auto const& o : operands) out.append(" ").append(o.name);
+    out.append("\n\n").append(self.summary).append("\n\n");
     std::size_t width = 6; // --help
     auto const head = [](option const& o) { return std::string(o.name) + " " + std::string(o.value); };
     for (auto const& o : operands) width = std::max(width, o.name.size());

@@ -64,14 +64,17 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   simd::target target() const noexcept { return target_; }   ///< instruction set in use
 
   /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without
-  /// a format here, `errc::mismatch` a tensor of another rank.
+  /// a format here, `errc::mismatch` a tensor of another rank or layout.
   result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
     matrix m;
-    ((tensor.type == Formats::type ? void(m.kernels_ = kernels_of<Formats>()) : void()), ...);
-    if (!m.kernels_)
-      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    result<void> layout =
+        fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    ((tensor.type == Formats::type ? void((m.kernels_ = kernels_of<Formats>(), layout = check_layout<Formats>(tensor)))
+                                   : void()),
+     ...);
+    if (!layout) return layout.error();
     if (reinterpret_cast<std::uintptr_t>(tensor.data.data()) % 4 != 0)
       return fail(errc::argument, "tensor ", tensor.name, ": its bytes must lie at a multiple of 4");
     m.data_ = tensor.data.data();

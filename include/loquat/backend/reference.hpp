@@ -85,7 +85,7 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   struct workspace {};
 
   /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without
-  /// a format here, `errc::mismatch` a tensor of another rank.
+  /// a format here, `errc::mismatch` a tensor of another rank or layout.
   constexpr result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
@@ -94,10 +94,10 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
     m.rows_ = static_cast<std::size_t>(tensor.rows());
     m.columns_ = static_cast<std::size_t>(tensor.columns());
     m.type_ = tensor.type;
-    bool known = false;
-    with(m, [&]<BlockFormat F>(F) { known = true, m.row_bytes_ = row_bytes<F>(m.columns_); });
-    if (!known)
-      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    result<void> layout =
+        fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    with(m, [&]<BlockFormat F>(F) { layout = check_layout<F>(tensor), m.row_bytes_ = row_bytes<F>(m.columns_); });
+    if (!layout) return layout.error();
     return m;
   }
 

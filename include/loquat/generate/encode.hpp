@@ -21,8 +21,7 @@ namespace loquat {
 /// array.
 template <class V>
 concept TextView = std::ranges::view<V> && std::ranges::contiguous_range<V> && std::ranges::sized_range<V> &&
-                   std::same_as < std::ranges::range_value_t<V>,
-char > ;
+                   std::is_same_v<std::ranges::range_value_t<V>, char>;
 
 namespace detail {
 

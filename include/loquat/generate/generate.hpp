@@ -9,6 +9,7 @@
 #include <loquat/generate/pull.hpp>
 
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace loquat {
@@ -21,9 +22,13 @@ template <TokenRange V, class G> class generate_source {
 
   constexpr std::optional<token> next() {
     auto& g = get(generator_);
-    if (!std::exchange(prompted_, true))
-      if (!g.prompt(prompt_)) return std::nullopt; // the report has the error
-    return g.next();
+    std::optional<token> id;
+    if (std::exchange(prompted_, true) || g.prompt(prompt_)) id = g.next();
+#if defined(__cpp_exceptions)
+    if constexpr (!std::is_pointer_v<G>) // nobody else could ever learn of the error
+      if (!id && !g.options().report && g.report().why == finish::error) throw bad_result(g.report().error);
+#endif
+    return id;
   }
 
  private:
@@ -36,7 +41,8 @@ template <TokenRange V, class G> class generate_source {
 };
 
 /// A stage: the tokens of a prompt to the tokens that follow. The prompt itself is not repeated, nor is the token that
-/// ended the text. Errors end the range and are in the report. The model and the session must outlive the range.
+/// ended the text. Errors end the range and are in the report; an error without a report to put it in is thrown as `bad_result`
+/// (where exceptions are off, the range just ends). The model and the session must outlive the range.
 ///
 /// The range gets its own copy of the sampler, and forgets the last token, which is not in the session yet. For a
 /// conversation of several prompts pass a `generator`, or let prompts be transcripts.
@@ -46,12 +52,14 @@ constexpr auto generate(M const& model, typename M::session& session, S sampler,
     return pull_view(generate_source<V, generator<M, S>>(std::move(prompt), {model, session, sampler, options}));
   });
 }
-/// \overload With the most probable token each time.
+/// \overload
+/// With the most probable token each time.
 template <Model M>
 constexpr auto generate(M const& model, typename M::session& session, generate_options options = {}) {
   return generate(model, session, greedy{}, options);
 }
-/// \overload With a generator that the caller keeps, which carries a conversation from prompt to prompt.
+/// \overload
+/// With a generator that the caller keeps, which carries a conversation from prompt to prompt.
 template <Model M, Sampler S> constexpr auto generate(generator<M, S>& from) {
   return stage([from = &from]<TokenRange V>(V prompt) {
     return pull_view(generate_source<V, generator<M, S>*>(std::move(prompt), from));

@@ -69,9 +69,9 @@ template <Backend B> class weight_reader {
   constexpr std::vector<float> vector(std::string_view name, std::size_t n) {
     auto const tensor = find(name, 1, n);
     std::vector<float> out(failed_ ? 0 : n);
-    if (!failed_ && !unpack(tensor, out, builtin_formats{}))
-      note(fail(errc::unsupported, file_->name(), ": tensor ", name, ": no format for type ",
-                loquat::name(tensor.type)));
+    if (failed_) return out;
+    if (auto const done = unpack_tensor(builtin_formats{}, tensor, out); !done)
+      note(done.error().within(file_->name()));
     return out;
   }
 
@@ -116,13 +116,6 @@ template <Backend B> class weight_reader {
                 rows == 0 ? " (any number of) rows, found " : " rows, found ", tensor->columns(), " and ",
                 tensor->rows()));
     return *tensor;
-  }
-  template <class... Formats>
-  static constexpr bool unpack(tensor_view const& tensor, std::vector<float>& out, type_list<Formats...>) {
-    return ((tensor.type == Formats::type && out.size() % Formats::block_length == 0
-                 ? (unpack_row<Formats>(tensor.data.data(), out.data(), out.size()), true)
-                 : false) ||
-            ...);
   }
   constexpr void note(error const& e) {
     if (!failed_) error_ = e, failed_ = true;

@@ -5,11 +5,13 @@
 /// (`examples/06_block_format.cpp`).
 
 #include <loquat/core/float16.hpp>
+#include <loquat/core/result.hpp>
 #include <loquat/format/tensor.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace loquat {
@@ -47,8 +49,10 @@ concept float_format = BlockFormat<F> && requires {
   F::float_weights;
 };
 
-/// A compile-time list of types.
-template <class... Types> struct type_list {};
+/// A compile-time list of types; `builtin_formats::with<mine>` is a longer one.
+template <class... Types> struct type_list {
+  template <class... More> using with = type_list<Types..., More...>; ///< these types and more
+};
 
 /// Bytes of a row of `columns` weights, whose number must be a multiple of the block length.
 template <BlockFormat F> constexpr std::size_t row_bytes(std::size_t columns) noexcept {
@@ -63,6 +67,33 @@ template <BlockFormat F> constexpr void unpack_row(std::byte const* row, float* 
 /// Packs `columns` weights of a row, a multiple of the block length.
 template <BlockFormat F> constexpr void pack_row(float const* weights, std::byte* row, std::size_t columns) {
   for (std::size_t i = 0; i < columns; i += F::block_length, row += F::block_bytes) F::pack(weights + i, row);
+}
+
+/// Checks that a tensor is whole rows of blocks of `F` and has all its bytes; errors name it.
+template <BlockFormat F> constexpr result<void> check_layout(tensor_view const& tensor) {
+  if (tensor.columns() % F::block_length != 0)
+    return fail(errc::mismatch, "tensor ", tensor.name, ": ", tensor.columns(), " columns are no multiple of the ",
+                F::block_length, " in a block of ", F::name);
+  std::uint64_t const blocks = tensor.columns() / F::block_length, most = tensor.data.size() / F::block_bytes;
+  if (blocks != 0 && tensor.rows() > most / blocks)
+    return fail(errc::mismatch, "tensor ", tensor.name, ": ", tensor.data.size(), " bytes are too few for ",
+                tensor.rows(), " rows of ", tensor.columns());
+  return {};
+}
+
+/// Unpacks a whole tensor whose type is one of the list into `out`, which must be as long. `errc::unsupported` for
+/// another type, `errc::mismatch` for a wrong length or layout.
+template <BlockFormat... Formats>
+constexpr result<void> unpack_tensor(type_list<Formats...>, tensor_view const& tensor, std::span<float> out) {
+  result<void> done = fail(errc::unsupported, "tensor ", tensor.name, ": no format for type ", name(tensor.type));
+  auto const with = [&]<BlockFormat F>(F) {
+    done = check_layout<F>(tensor);
+    if (done && out.size() != tensor.elements())
+      done = fail(errc::mismatch, "tensor ", tensor.name, ": ", tensor.elements(), " elements, room for ", out.size());
+    if (done) unpack_row<F>(tensor.data.data(), out.data(), out.size());
+  };
+  ((tensor.type == Formats::type ? with(Formats{}) : void()), ...);
+  return done;
 }
 
 namespace detail {

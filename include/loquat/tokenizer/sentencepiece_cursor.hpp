@@ -2,7 +2,7 @@
 /// \file
 /// One encoding under way: SentencePiece BPE, lazily. Part of `sentencepiece_bpe.hpp`.
 
-#include <loquat/tokenizer/sentencepiece_bpe.hpp>
+#include <loquat/tokenizer/sentencepiece_tables.hpp>
 
 namespace loquat {
 

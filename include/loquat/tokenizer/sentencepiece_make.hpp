@@ -2,7 +2,7 @@
 /// \file
 /// How a SentencePiece BPE tokenizer is built from a vocabulary. Part of `sentencepiece_bpe.hpp`.
 
-#include <loquat/tokenizer/sentencepiece_bpe.hpp>
+#include <loquat/tokenizer/sentencepiece_tables.hpp>
 
 #include <limits>
 #include <optional>
