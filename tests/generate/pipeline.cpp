@@ -257,3 +257,12 @@ TEST_CASE("an error ends the range and is in the report") {
   CHECK(report.error.code() == errc::argument);
   CHECK(report.error.message() == "generate: toy: token 999 is out of range");
 }
+
+TEST_CASE("an error without a report is thrown") {
+  toy::successor<>::session talk;
+  CHECK_THROWS_WITH_AS((void)list(std::vector<token>{'a', 999} | generate(model, talk)),
+                       "generate: toy: token 999 is out of range", bad_result);
+  generator keeps(model, talk); // whoever keeps the generator has its report
+  CHECK(list(std::vector<token>{'a', 999} | generate(keeps)).empty());
+  CHECK(keeps.report().why == finish::error);
+}

@@ -41,8 +41,8 @@ template <TokenRange V, class G> class generate_source {
 };
 
 /// A stage: the tokens of a prompt to the tokens that follow. The prompt itself is not repeated, nor is the token that
-/// ended the text. Errors end the range and are in the report; an error without a report to put it in is thrown as `bad_result`
-/// (where exceptions are off, the range just ends). The model and the session must outlive the range.
+/// ended the text. Errors end the range and are in the report; an error without a report to put it in is thrown as
+/// `bad_result` (where exceptions are off, the range just ends). The model and the session must outlive the range.
 ///
 /// The range gets its own copy of the sampler, and forgets the last token, which is not in the session yet. For a
 /// conversation of several prompts pass a `generator`, or let prompts be transcripts.
