@@ -103,7 +103,7 @@ class Grammar:
     def thing(self, kind, taken):
         row = self.random.choice([r for r in self.tables[kind] if r.get("name") not in taken])
         row = {key: self.choices(value) for key, value in row.items()}
-        if kind in ("toy", "food") and self.random.random() < 0.03:
+        if kind in ("toy", "food") and self.random.random() < 0.04:
             new = self.invent()
             row = {key: re.sub(rf"\b{row['name']}\b", new, value) for key, value in row.items()}
         if "name" in row:
@@ -122,7 +122,7 @@ class Grammar:
             noun = self.choices(row["noun"])
             if noun not in taken or table == "kid":
                 break
-        if table in ("animal", "worker") and pick.random() < 0.03:
+        if table in ("animal", "worker") and pick.random() < 0.06:
             noun = self.invent()
         who = who or self.choices(row["who"])
         described = f"{self.choices(row['adjective'])} {noun}"
@@ -143,15 +143,17 @@ class Grammar:
 
     def given_name(self, names, taken):
         free = [n for n in self.phrases[names] if n not in taken]
-        name = self.invent().capitalize() if self.random.random() < 0.03 else self.random.choice(free)
+        name = self.invent().capitalize() if self.random.random() < 0.05 else self.random.choice(free)
         taken.add(name)
         return name
 
     def invent(self):
         """A word nobody has heard before: the model must learn to spell it again, piece by piece."""
         pick = self.random.choice
-        starts, vowels, ends = "b br ch d f g h k l m n p r s st t tr v w z".split(), "aeiou", "k l m n nd p r rt s t x".split()
-        return "".join(pick(starts) + pick(vowels) for _ in range(pick([1, 2, 2, 3]))) + pick(ends)
+        starts = "b br ch d f fl g gr h j k l m n p pr r s sh st t tr v w z".split()
+        vowels, ends = "a e i o u ai ee ia oo".split(), "b d f g k l m n nd p r rt s ss t x".split()
+        syllables = (pick(starts) + pick(vowels) + pick(["", "", pick(ends)]) for _ in range(pick([1, 2, 2, 2, 3])))
+        return "".join(syllables) + pick(["", pick(ends)])
 
     # -- expansion
 

@@ -60,7 +60,7 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
 LOQUAT_INLINE __m256i narrow_f16(f32x16 a) noexcept {
-  return _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return _mm512_maskz_cvtps_ph(static_cast<__mmask16>(0xffff), a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow_f16(a));
