@@ -16,8 +16,9 @@ using namespace loquat;
 
 namespace {
 
+// small enough for Clang's default limit on constant evaluation
 constexpr test::tiny_options sizes{
-    .embedding = 8, .heads = 2, .kv_heads = 1, .feed_forward = 8, .vocabulary = 6, .context = 8};
+    .embedding = 4, .heads = 2, .kv_heads = 1, .feed_forward = 4, .vocabulary = 5, .context = 8};
 
 template <Backend B> constexpr std::array<token, 4> four_tokens(B const& backend) {
   auto const bytes = test::tiny_model(sizes);
@@ -32,7 +33,7 @@ template <Backend B> constexpr std::array<token, 4> four_tokens(B const& backend
 }
 
 constexpr auto at_compile_time = four_tokens(reference{});
-static_assert(at_compile_time[0] >= 0 && at_compile_time[0] < 6);
+static_assert(at_compile_time[0] >= 0 && at_compile_time[0] < 5);
 
 TEST_CASE("a model says the same at compile time and at run time") {
   CHECK(four_tokens(reference{}) == at_compile_time);

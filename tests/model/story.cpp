@@ -46,7 +46,8 @@ TEST_CASE("the story model tells a story to its end") {
   CHECK(s.tell("One day", sampler(1), {.max_tokens = 60}) != s.tell("One day", sampler(2), {.max_tokens = 60}));
 }
 
-TEST_CASE("the story model's greedy tokens are those of an independent computation") {
+// The goldens were computed with exact activations; rounding them to 8 bits moves logits by up to about 0.3.
+TEST_CASE("the story model agrees with an independent computation") {
   story const s;
   std::string const lines = test::read(here + "/tests/data/story.jsonl");
   int seen = 0;
@@ -60,12 +61,13 @@ TEST_CASE("the story model's greedy tokens are those of an independent computati
     auto const ids = encode(s.tok, golden["text"].as_string().value());
     CHECK(ids == list("ids"));
     auto talk = s.model.make_session({.kv = kv_type::f32}).value();
-    auto const expected = list("greedy");
-    std::vector<token> greedy_ids;
-    for (token id : ids | generate(s.model, talk, {.max_tokens = expected.size()})) greedy_ids.push_back(id);
-    CHECK(greedy_ids == expected);
+    auto logits = s.model.forward(talk, ids).value();
+    for (token expected : list("greedy")) {
+      CHECK(logits[static_cast<std::size_t>(expected)] > *std::ranges::max_element(logits) - 0.5f);
+      logits = s.model.forward(talk, std::span(&expected, 1)).value();
+    }
   }
-  CHECK(seen >= 2);
+  CHECK(seen == 3);
 }
 
 TEST_CASE("the whole pipeline on a real model allocates nothing from the first token on") {

@@ -25,7 +25,7 @@ struct random_floats {
     return static_cast<float>(static_cast<std::int32_t>(state) >> 8) * 0x1p-23f;
   }
   constexpr std::vector<float> operator()(std::size_t n) {
-    std::vector<float> out(n);
+    std::vector<float> out(n, 0.0f);
     for (float& x : out) x = (*this)();
     return out;
   }
@@ -42,7 +42,7 @@ struct tiny_options {
 
 /// Bytes of a row-major matrix in format F.
 template <loquat::BlockFormat F> constexpr std::vector<std::byte> packed(std::vector<float> const& weights) {
-  std::vector<std::byte> out(weights.size() / F::block_length * F::block_bytes);
+  std::vector<std::byte> out(weights.size() / F::block_length * F::block_bytes, std::byte{});
   loquat::pack_row<F>(weights.data(), out.data(), weights.size());
   return out;
 }

@@ -95,6 +95,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=2048, help="tokens per step")
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
     parser.add_argument("--noise", type=float, default=0.2, help="share of rows with random tokens in them")
+    parser.add_argument("--sharpness", type=float, default=2, help="factor of the logits in the file: temperature 1 is then as sure as 1 / factor")
     parser.add_argument("--seed", type=int, default=1, help="random seed")
     parser.add_argument("--threads", type=int, default=1, help="threads")
     arguments = parser.parse_args()
@@ -133,9 +134,12 @@ def main():
         if step % 100 == 99:
             print(f"step {step + 1}  loss {loss.item():.4f}  fresh stories {loss_of(w, shape, check):.4f}  {time.time() - start:.0f} s", flush=True)
 
+    print(f"loss on fresh stories: {loss_of(w, shape, check):.4f}")
+    with torch.no_grad():
+        w["output_norm.weight"] *= arguments.sharpness
     gguf.write(arguments.output, metadata_of(shape, vocabulary), {name: x.detach().numpy() for name, x in w.items()})
     reread = {name: torch.tensor(x) for name, x in gguf.read(arguments.output)[1].items()}
-    print(f"loss on fresh stories: {loss_of(w, shape, check):.4f}, after quantization {loss_of(reread, shape, check):.4f}")
+    print(f"after sharpening {loss_of(w, shape, check):.4f}, after quantization {loss_of(reread, shape, check):.4f}")
     greedy = [generate(weights, shape, [BOS], 200, stop=EOS) for weights in (w, reread)]
     print(f"greedy story before and after: {'the same' if greedy[0] == greedy[1] else 'different'}\n{vocabulary.decode(greedy[1])}")
 

@@ -193,7 +193,7 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
     for (std::size_t i = 0; i < task.n * task.heads; ++i) {
       std::size_t const head = i % task.heads / group, length = task.length - task.n + i / task.heads + 1;
       std::size_t const keys = cache.keys_offset(task.layer, head), values = cache.values_offset(task.layer, head);
-      std::vector<float> scores(length);
+      std::vector<float> scores(length, 0.0f); // clang cannot evaluate vector(n) of libstdc++ 12
       for (std::size_t p = 0; p < length; ++p) {
         detail::lane_sums sum;
         for (std::size_t d = 0; d < dim; ++d)
@@ -248,7 +248,7 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
       }
       return sum;
     } else {
-      std::vector<float> weights(k);
+      std::vector<float> weights(k, 0.0f);
       unpack_row<F>(row, weights.data(), k);
       return detail::dot(weights.data(), x, k);
     }

@@ -111,7 +111,7 @@ struct tensor_view {
 
   constexpr std::uint64_t columns() const noexcept { return shape[0]; } ///< elements of a row
   constexpr std::uint64_t rows() const noexcept { return shape[1] * shape[2] * shape[3]; } ///< of all matrices together
-  constexpr std::uint64_t elements() const noexcept { return columns() * rows(); }
+  constexpr std::uint64_t elements() const noexcept { return columns() * rows(); } ///< of all
 };
 
 } // namespace loquat

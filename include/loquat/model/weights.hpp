@@ -68,7 +68,7 @@ template <Backend B> class weight_reader {
   /// A vector of n floats.
   constexpr std::vector<float> vector(std::string_view name, std::size_t n) {
     auto const tensor = find(name, 1, n);
-    std::vector<float> out(failed_ ? 0 : n);
+    std::vector<float> out(failed_ ? 0 : n, 0.0f);
     if (failed_) return out;
     if (auto const done = unpack_tensor(builtin_formats{}, tensor, out); !done)
       note(done.error().within(file_->name()));
@@ -87,7 +87,7 @@ template <Backend B> class weight_reader {
     norm_weights out{vector(joined(name, ".weight").view(), n), {}};
     if (kind == normalisation::layer) {
       auto const shift = joined(name, ".bias");
-      out.shift = has(shift.view()) ? vector(shift.view(), n) : std::vector<float>(n);
+      out.shift = has(shift.view()) ? vector(shift.view(), n) : std::vector<float>(n, 0.0f);
     }
     return out;
   }

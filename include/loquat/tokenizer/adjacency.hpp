@@ -19,10 +19,12 @@ class adjacency {
       : bits_(std::bit_ceil((pairs < 131'072 ? pairs : 131'072) / 8 + 1), 0),
         shift_(58 - static_cast<unsigned>(std::countr_zero(bits_.size()))) {}
 
+  /// Notes that the two meet, in this order.
   constexpr void insert(char32_t left, char32_t right) {
     auto const [word, bit] = locate(left, right);
     (is_ascii(left, right) ? ascii_[word] : bits_[word]) |= bit;
   }
+  /// False if the two were never noted; rarely true although they were not.
   constexpr bool contains(char32_t left, char32_t right) const noexcept {
     auto const [word, bit] = locate(left, right);
     return ((is_ascii(left, right) ? ascii_[word] : bits_[word]) & bit) != 0;

@@ -30,6 +30,7 @@ class merge_rules {
   constexpr explicit merge_rules(std::span<float const> scores)
       : pairs_(scores.size()), scores_(scores.begin(), scores.end()) {}
 
+  /// Adds the rule that `left` and `right` become `merged`.
   constexpr void insert(std::uint32_t left, std::uint32_t right, std::uint32_t merged) {
     pairs_.insert(left, right, merged);
   }

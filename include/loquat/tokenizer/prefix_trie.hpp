@@ -21,7 +21,7 @@ class prefix_trie {
   /// Room for strings of `bytes` bytes together.
   constexpr explicit prefix_trie(std::size_t bytes = 0) : edges_(bytes), tokens_(1, no_token) {}
 
-  constexpr bool empty() const noexcept { return tokens_.size() == 1; }
+  constexpr bool empty() const noexcept { return tokens_.size() == 1; } ///< true if it holds no string
   /// True if some string begins with `byte`: a cheap look before `longest`.
   constexpr bool begins(unsigned char byte) const noexcept { return begins_[byte]; }
 

@@ -60,6 +60,7 @@ class vocabulary {
   constexpr token_kind kind(token id) const noexcept {
     return contains(id) ? kinds_[static_cast<std::size_t>(id)] : token_kind::undefined;
   }
+  /// True for the ids of this vocabulary.
   constexpr bool contains(token id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < size(); }
   /// The first token whose bytes are `text`, or `no_token`. Linear in the vocabulary: for a few look-ups after loading.
   constexpr token find(std::string_view text) const noexcept {
