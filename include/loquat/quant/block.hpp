@@ -22,7 +22,8 @@ namespace loquat {
 /// exactly. A format with nothing more is usable everywhere, at the speed of unpacking to floats. Two optional
 /// extensions give it a vector kernel, each a one-line overload at the end of its file that is compiled for every
 /// instruction set:
-///  * *integer*: 32 weights (q − offset) · scale with q of 8 bits and a binary16 scale in the block's first two bytes.
+///  * *integer*: 32 weights (q − offset) · scale with q signed or from 0 to 31, and a binary16 scale in the
+///    block's first two bytes.
 ///    Declares `offset` and `signed_quants`, overloads `load_quants` (see `q4_0.hpp`).
 ///  * *float*: weights that are 16- or 32-bit floats. Declares `float_weights`, overloads `load_weights` (see
 ///  `f16.hpp`).

@@ -79,10 +79,13 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     std::size_t const k = p.x.k, blocks = k / activation_block;
     std::byte const* w[4];
     for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
+    std::byte const* const next = w[0] + 4 * p.row_bytes;
     v::f32x4 acc[Columns];
     for (auto& a : acc) a = v::zero4();
     for (std::size_t b = 0; b < blocks; ++b) {
       std::size_t const offset = b * Format::block_bytes;
+      for (std::size_t line = 0; line < 4 * Format::block_bytes; line += 64) // the next four rows, in file order
+        __builtin_prefetch(next + 4 * offset + line);
       auto const q0 = prepared(w[0] + offset), q1 = prepared(w[1] + offset), q2 = prepared(w[2] + offset),
                  q3 = prepared(w[3] + offset);
       v::f32x4 const scale = v::from_f16(detail::load_u16(w[0] + offset), detail::load_u16(w[1] + offset),
@@ -91,9 +94,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t j = 0; j < Columns; ++j) {
         auto const x = v::load_bytes(p.x.quants + (c + j) * k + b * activation_block);
         std::size_t const at = (c + j) * blocks + b;
-        v::f32x4 const total =
-            v::totals(v::template dot<is_signed>(q0, x), v::template dot<is_signed>(q1, x),
-                      v::template dot<is_signed>(q2, x), v::template dot<is_signed>(q3, x), bias * p.x.sums[at]);
+        v::f32x4 const total = v::template dots<is_signed>(q0, q1, q2, q3, x, bias * p.x.sums[at]);
         acc[j] = v::fma(total, v::mul(scale, v::broadcast4(p.x.scales[at])), acc[j]);
       }
     }

@@ -105,13 +105,22 @@ LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept { // t
 
 inline constexpr int signed_bias = 0;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
-// maddubs multiplies unsigned by signed bytes: for signed weights the sign moves to the activation
-template <bool Signed> LOQUAT_INLINE __m256i products(__m256i w, __m256i x) noexcept {
-  __m256i const pairs =
-      Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
-  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+// maddubs multiplies unsigned by signed bytes and adds pairs: for signed weights the sign moves to the activation
+template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcept {
+  return Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
-template <bool Signed> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept { return {products<Signed>(w.v, x.v)}; }
+LOQUAT_INLINE __m256i widened(__m256i sums) noexcept { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
+template <bool Signed>
+LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
+  __m256i const pa = pairs<Signed>(a.v, x.v), pb = pairs<Signed>(b.v, x.v), pc = pairs<Signed>(c.v, x.v),
+                pd = pairs<Signed>(d.v, x.v);
+  if constexpr (Signed) // a pair nearly fills 16 bits
+    return totals(
+        _mm256_hadd_epi32(_mm256_hadd_epi32(widened(pa), widened(pb)), _mm256_hadd_epi32(widened(pc), widened(pd))),
+        less);
+  else // weights below 32: eight products fit
+    return totals(widened(_mm256_hadd_epi16(_mm256_hadd_epi16(pa, pb), _mm256_hadd_epi16(pc, pd))), less);
+}
 
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
@@ -133,7 +142,7 @@ LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept {
 template <bool Signed> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;
   std::memcpy(&four, x, 4);
-  return {_mm256_add_epi32(acc.v, products<Signed>(w.v, _mm256_set1_epi32(four)))};
+  return {_mm256_add_epi32(acc.v, widened(pairs<Signed>(w.v, _mm256_set1_epi32(four))))};
 }
 LOQUAT_INLINE row_floats zero_rows() noexcept { return {_mm256_setzero_ps()}; }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }

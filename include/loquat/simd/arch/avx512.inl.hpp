@@ -75,13 +75,16 @@ LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
 // vpdpbusd multiplies unsigned by signed bytes: signed weights are stored with 128 added
 inline constexpr int signed_bias = 128;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return {_mm256_xor_si256(w.v, _mm256_set1_epi8(-128))}; }
-template <bool> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept {
-  return {_mm256_dpbusd_epi32(_mm256_setzero_si256(), w.v, x.v)};
+template <bool> LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
+  __m256i const zero = _mm256_setzero_si256();
+  __m256i const ab = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, a.v, x.v), _mm256_dpbusd_epi32(zero, b.v, x.v));
+  __m256i const cd = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, c.v, x.v), _mm256_dpbusd_epi32(zero, d.v, x.v));
+  return totals(_mm256_hadd_epi32(ab, cd), less);
 }
 
 inline constexpr std::size_t row_lanes = 16;
 inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
-inline constexpr int tile_unroll = 8; // or GCC copies every accumulator in every step
+inline constexpr int tile_unroll = 8;                            // or GCC copies every accumulator in every step
 inline constexpr std::size_t float_rows = 4, float_columns = 4;
 struct row_sums {
   __m512i v;

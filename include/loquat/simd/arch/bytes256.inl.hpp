@@ -7,10 +7,6 @@ struct f32x4 {
 struct i8x32 {
   __m256i v;
 };
-struct i32x8 {
-  __m256i v;
-};
-
 LOQUAT_INLINE f32x4 zero4() noexcept { return {_mm_setzero_ps()}; }
 LOQUAT_INLINE f32x4 broadcast4(float x) noexcept { return {_mm_set1_ps(x)}; }
 LOQUAT_INLINE f32x4 mul(f32x4 a, f32x4 b) noexcept { return {_mm_mul_ps(a.v, b.v)}; }
@@ -29,10 +25,9 @@ LOQUAT_INLINE i8x32 load_nibbles(void const* p) noexcept { // 16 low halves, the
   __m256i const both = _mm256_inserti128_si256(_mm256_castsi128_si256(bytes), _mm_srli_epi16(bytes, 4), 1);
   return {_mm256_and_si256(both, _mm256_set1_epi8(15))};
 }
-// four block sums minus `less`, as floats (exact)
-LOQUAT_INLINE f32x4 totals(i32x8 a, i32x8 b, i32x8 c, i32x8 d, std::int32_t less) noexcept {
-  __m256i const t = _mm256_hadd_epi32(_mm256_hadd_epi32(a.v, b.v), _mm256_hadd_epi32(c.v, d.v));
-  __m128i const s = _mm_add_epi32(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
+// [a b c d, a b c d] partial sums to four totals minus `less`, as floats (exact)
+LOQUAT_INLINE f32x4 totals(__m256i sums, std::int32_t less) noexcept {
+  __m128i const s = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
   return {_mm_cvtepi32_ps(_mm_sub_epi32(s, _mm_set1_epi32(less)))};
 }
 

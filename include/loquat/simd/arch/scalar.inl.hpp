@@ -1,6 +1,6 @@
 // The kernel vocabulary in plain C++: the definition of what every operation means, lane by lane.
 // f32x16: sixteen float lanes, the unit of every float reduction. f32x4: four. rows: one lane per weight row.
-// i8x32 / i32x8: a block of 32 bytes and its partial dot products.
+// i8x32: a block of 32 bytes.
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
 inline constexpr target this_target = target::scalar;
@@ -127,9 +127,6 @@ LOQUAT_INLINE f32x4 from_f16(std::uint16_t a, std::uint16_t b, std::uint16_t c, 
 struct i8x32 {
   std::uint8_t v[32];
 };
-struct i32x8 {
-  std::int32_t sum; // a single partial sum will do here
-};
 inline constexpr int signed_bias = 0; // what `prepare_signed` adds to every weight
 
 LOQUAT_INLINE i8x32 load_bytes(void const* p) noexcept {
@@ -148,26 +145,27 @@ LOQUAT_INLINE i8x32 load_nibbles(void const* p) noexcept { // 16 low halves, the
   return r;
 }
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
-// w is signed and prepared, or unsigned and below 128
-template <bool Signed> LOQUAT_INLINE i32x8 dot(i8x32 w, i8x32 x) noexcept {
-  i32x8 r{};
+// w is signed and prepared, or unsigned and below 32
+template <bool Signed> LOQUAT_INLINE std::int32_t dot(i8x32 w, i8x32 x) noexcept {
+  std::int32_t sum = 0;
   for (std::size_t i = 0; i < 32; ++i) {
     int const weight = Signed ? static_cast<std::int8_t>(w.v[i]) : w.v[i];
-    r.sum += weight * static_cast<std::int8_t>(x.v[i]);
+    sum += weight * static_cast<std::int8_t>(x.v[i]);
   }
-  return r;
+  return sum;
 }
-// four block sums minus `less`, as floats (exact)
-LOQUAT_INLINE f32x4 totals(i32x8 a, i32x8 b, i32x8 c, i32x8 d, std::int32_t less) noexcept {
-  return {{static_cast<float>(a.sum - less), static_cast<float>(b.sum - less), static_cast<float>(c.sum - less),
-           static_cast<float>(d.sum - less)}};
+// the dot products of four blocks with the same activations, minus `less`, as floats (exact)
+template <bool Signed>
+LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
+  return {{static_cast<float>(dot<Signed>(a, x) - less), static_cast<float>(dot<Signed>(b, x) - less),
+           static_cast<float>(dot<Signed>(c, x) - less), static_cast<float>(dot<Signed>(d, x) - less)}};
 }
 
 // --- one lane per weight row: the tile of a matrix product -----------------------------------------------------------
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 2; // a tile: row_lanes · tile_vectors rows by columns
 inline constexpr int tile_unroll = 1;
-inline constexpr std::size_t float_rows = 2, float_columns = 2;  // a tile of float dot products
+inline constexpr std::size_t float_rows = 2, float_columns = 2; // a tile of float dot products
 
 struct row_sums {
   std::int32_t v[row_lanes];
