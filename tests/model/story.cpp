@@ -4,10 +4,12 @@
 #include "support/allocations.hpp"
 #include "support/data.hpp"
 
+#include <loquat/core/json.hpp>
 #include <loquat/loquat.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
