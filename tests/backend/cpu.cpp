@@ -57,7 +57,7 @@ template <BlockFormat F> void check_matmul(std::size_t rows, std::size_t columns
   auto const bias = random(rows);
   tensor_view const tensor{"w", F::type, 2, {columns, rows, 1, 1}, bytes};
   tensor_view const floats{"v", tensor_type::f32, 2, {columns, 5, 1, 1}, more};
-  for (std::size_t n : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 13u, 64u}) {
+  for (std::size_t n : {1u, 2u, 3u, 4u, 5u, 7u, 8u, 9u, 10u, 13u, 64u}) {
     auto x = random(n * columns);
     std::fill_n(x.begin(), columns / 2, 0.0f); // a block of zeros has no scale
     auto const run = [&](auto const& backend) {

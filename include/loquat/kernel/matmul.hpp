@@ -41,7 +41,7 @@ struct product {
 };
 
 inline constexpr std::size_t panel_rows = 32;  ///< rows that a product of many columns works on together
-inline constexpr std::size_t many_columns = 5; ///< from here on unpacking a panel first is quicker
+inline constexpr std::size_t many_columns = 9; ///< from here on unpacking a panel first is quicker
 
 /// Bytes of scratch that one thread needs for products with k columns.
 constexpr std::size_t scratch_bytes(std::size_t k) noexcept {
