@@ -38,6 +38,13 @@ void* operator new[](std::size_t size, std::align_val_t a) {
 void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return allocate(size, 1); }
 void* operator new[](std::size_t size, std::nothrow_t const&) noexcept { return allocate(size, 1); }
 
+void* operator new(std::size_t size, std::align_val_t a, std::nothrow_t const&) noexcept {
+  return allocate(size, static_cast<std::size_t>(a));
+}
+void* operator new[](std::size_t size, std::align_val_t a, std::nothrow_t const&) noexcept {
+  return allocate(size, static_cast<std::size_t>(a));
+}
+
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -46,5 +53,7 @@ void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory
 void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, std::nothrow_t const&) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t, std::nothrow_t const&) noexcept { std::free(memory); }
 void operator delete(void* memory, std::nothrow_t const&) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::nothrow_t const&) noexcept { std::free(memory); }
