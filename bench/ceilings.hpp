@@ -32,39 +32,47 @@ inline double median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-/// 8-bit multiply-adds per second of all threads together, best of five.
-inline double multiply_adds_per_second(loquat::pool const& threads, loquat::simd::target target) {
-  double best = 0;
-  for (int i = 0; i < 5; ++i) {
-    std::vector<std::size_t> done(threads.size());
+/// Measures the ceilings again and again: machines drift, so every figure should stand beside ceilings of its own moment.
+class ceilings {
+ public:
+  /// For all threads of a pool together. The pool must outlive this.
+  ceilings(loquat::pool const& threads, loquat::simd::target target) : threads_(threads), target_(target) {}
+
+  /// 8-bit multiply-adds per second, over about `milliseconds`.
+  double multiply_adds(double milliseconds = 2) {
+    auto const rounds = static_cast<std::size_t>(milliseconds * rounds_per_millisecond_) + 1000;
+    std::vector<std::size_t> done(threads_.size());
     double const time = seconds([&] {
-      threads.run(threads.size(), [&](std::size_t chunk, unsigned) {
-        loquat::simd::dispatch<loquat::kernel::ceilings>(target,
-                                                         [&](auto k) { done[chunk] = k.multiply_add(4'000'000); });
+      threads_.run(threads_.size(), [&](std::size_t chunk, unsigned) {
+        loquat::simd::dispatch<loquat::kernel::ceilings>(target_, [&](auto k) { done[chunk] = k.multiply_add(rounds); });
       });
     });
+    rounds_per_millisecond_ = static_cast<double>(rounds) / time / 1000;
     double total = 0;
     for (auto n : done) total += static_cast<double>(n);
-    best = std::max(best, total / time);
+    return total / time;
   }
-  return best;
-}
 
-/// Bytes per second that all threads together read from memory, best of five.
-inline double bytes_per_second(loquat::pool const& threads, loquat::simd::target target) {
-  std::size_t const size = std::size_t{1} << 30, chunk = std::size_t{1} << 20;
-  std::vector<std::byte> memory(size, std::byte{1});
-  double best = 0;
-  for (int i = 0; i < 5; ++i) {
+  /// Bytes read from memory per second, over a part of a gigabyte, the next part each time.
+  double read(std::size_t megabytes = 128) {
+    std::size_t const count = megabytes << 20 >> 20;
     double const time = seconds([&] {
-      threads.run(size / chunk, [&](std::size_t c, unsigned) {
-        loquat::simd::dispatch<loquat::kernel::ceilings>(target,
-                                                         [&](auto k) { k.read(memory.data() + c * chunk, chunk); });
+      threads_.run(count, [&](std::size_t c, unsigned) {
+        auto const* const from = memory_.data() + (next_ + c) % (memory_.size() / chunk) * chunk;
+        loquat::simd::dispatch<loquat::kernel::ceilings>(target_, [&](auto k) { k.read(from, chunk); });
       });
     });
-    best = std::max(best, static_cast<double>(size) / time);
+    next_ += count;
+    return static_cast<double>(count * chunk) / time;
   }
-  return best;
-}
+
+ private:
+  static constexpr std::size_t chunk = 1 << 20;
+  loquat::pool const& threads_;
+  loquat::simd::target target_;
+  std::vector<std::byte> memory_ = std::vector<std::byte>(std::size_t{1} << 30, std::byte{1});
+  std::size_t next_ = 0;
+  double rounds_per_millisecond_ = 10'000;
+};
 
 } // namespace bench

@@ -2,8 +2,9 @@
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
 template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
-  // bytes 8-bit products on registers alone; returns how many multiply-adds that was
+  // 8-bit products of the full range, summed in 32 bits, on registers alone; returns how many multiply-adds that was
   static std::size_t multiply_add(std::size_t rounds) noexcept {
+#ifdef LOQUAT_VECTORS
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t chains = 8;
     std::uint8_t const ones[v::row_lanes * 4] = {1};
@@ -15,11 +16,20 @@ template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < chains; ++j) {
         hide(w);
-        sums[j] = v::template dot4<false>(sums[j], w, x);
+        sums[j] = v::end(sums[j], v::template dot4<false>(v::begin(sums[j]), w, x));
       }
     }
     for (auto& s : sums) keep(s);
     return rounds * chains * v::row_lanes * 4;
+#else
+    int sum = 0, w = 3;
+    for (std::size_t i = 0; i < rounds; ++i) {
+      hide(w);
+      sum += w * static_cast<int>(i & 127);
+    }
+    keep(sum);
+    return rounds;
+#endif
   }
 
   // reads `bytes` once, 32 at a time

@@ -71,9 +71,10 @@ settings parse(int argc, char** argv) {
   return s;
 }
 
-// weights that a token's pass multiplies: elements, and their bytes in the file
+// What a pass multiplies and reads: a prompt's tokens all matrices but the output, of which its last token alone is
+// asked; a decoded token everything.
 struct weight_counts {
-  double elements = 0, bytes = 0;
+  double per_prompt_token = 0, bytes = 0;
 };
 weight_counts count(loquat::gguf::file const& file) {
   weight_counts c;
@@ -81,10 +82,16 @@ weight_counts count(loquat::gguf::file const& file) {
   for (auto const& t : file.tensors()) {
     if (t.name == "token_embd.weight" && !tied) continue; // one row is read
     c.bytes += static_cast<double>(t.data.size());
-    if (t.rows() > 1) c.elements += static_cast<double>(t.elements());
+    if (t.rows() > 1 && t.name.starts_with("blk.")) c.per_prompt_token += static_cast<double>(t.elements());
   }
   return c;
 }
+
+// a rate, and which fraction of a ceiling of the same moment it was
+struct figures {
+  std::vector<double> rates, fractions;
+  void add(double rate, double fraction) { rates.push_back(rate), fractions.push_back(fraction); }
+};
 
 template <class T> T must(loquat::result<T> r) {
   if (r) return *std::move(r);
@@ -109,42 +116,45 @@ int main(int argc, char** argv) {
     return bench::seconds([&] { must(model.forward(session, std::span(prompt).first(n))); });
   };
 
-  // the ceilings before, between and after, because machines drift; the best of them counts
   loquat::pool const threads(s.cpu.threads);
-  double adds = 0, bytes = 0;
-  auto const measure_ceilings = [&] {
-    adds = std::max(adds, bench::multiply_adds_per_second(threads, machine.target()));
-    bytes = std::max(bytes, bench::bytes_per_second(threads, machine.target()));
+  bench::ceilings ceilings(threads, machine.target());
+  figures prefill128, prefill512, decode, peaks, bandwidths;
+  auto const prefill = [&](std::size_t n, figures& f) {
+    session.truncate(0);
+    double const before = ceilings.multiply_adds(20), time = pass(n), after = ceilings.multiply_adds(20);
+    f.add(static_cast<double>(n) / time, static_cast<double>(n) * weights.per_prompt_token / time * 2 / (before + after));
+    peaks.add(before, 1);
   };
-  std::vector<double> prefill128, prefill512, decode;
-  for (int i = -1; i < s.repeat; ++i) { // the first round warms up
-    measure_ceilings();
-    session.truncate(0);
-    double const t128 = pass(128);
-    session.truncate(0);
-    double const t512 = pass(512);
+  for (int i = -1; i < s.repeat; ++i) {
+    if (i == 0) prefill128 = prefill512 = decode = peaks = bandwidths = {}; // the first round warmed up
+    prefill(128, prefill128);
+    prefill(512, prefill512);
     session.truncate(16);
-    double t64 = 0;
-    for (int t = 0; t < 64; ++t) t64 += pass(1);
-    if (i < 0) continue;
-    prefill128.push_back(128 / t128);
-    prefill512.push_back(512 / t512);
-    decode.push_back(64 / t64);
+    for (int part = 0; part < 8; ++part) { // of 64 tokens
+      double const before = ceilings.read();
+      double time = 0;
+      for (int t = 0; t < 8; ++t) time += pass(1);
+      decode.add(8 / time, 8 * weights.bytes / time * 2 / (before + ceilings.read()));
+      bandwidths.add(before, 1);
+    }
   }
 
-  double const rates[]{bench::median(prefill128), bench::median(prefill512), bench::median(decode)};
-  std::printf("%s: %.0f MB, %.2f G weights per token; %u threads, %s\n", s.model.c_str(), weights.bytes / 1e6,
-              weights.elements / 1e9, machine.threads(), name(machine.target()).data());
+  double const rates[]{bench::median(prefill128.rates), bench::median(prefill512.rates), bench::median(decode.rates)};
+  std::printf("%s: %.0f MB, %.2f G weights per prompt token; %u threads, %s\n", s.model.c_str(), weights.bytes / 1e6,
+              weights.per_prompt_token / 1e9, machine.threads(), name(machine.target()).data());
+  double const adds = bench::median(peaks.rates), bytes = bench::median(bandwidths.rates);
   std::printf("ceilings: %.0f G 8-bit multiply-adds/s, %.1f GB/s read\n\n", adds / 1e9, bytes / 1e9);
   std::printf("| engine | prefill 128, tokens/s | of peak | prefill 512, tokens/s | of peak | decode 64, tokens/s | of "
               "bandwidth |\n");
   std::printf("|---|---|---|---|---|---|---|\n");
+  std::printf("| loquat | %.1f | %.0f %% | %.1f | %.0f %% | %.2f | %.0f %% |\n", rates[0],
+              100 * bench::median(prefill128.fractions), rates[1], 100 * bench::median(prefill512.fractions), rates[2],
+              100 * bench::median(decode.fractions));
   auto const row = [&](char const* name, double const* r) {
     std::printf("| %s | %.1f | %.0f %% | %.1f | %.0f %% | %.2f | %.0f %% |\n", name, r[0],
-                100 * r[0] * weights.elements / adds, r[1], 100 * r[1] * weights.elements / adds, r[2],
+                100 * r[0] * weights.per_prompt_token / adds, r[1], 100 * r[1] * weights.per_prompt_token / adds, r[2],
                 100 * r[2] * weights.bytes / bytes);
   };
-  row("loquat", rates);
   for (auto const& p : s.peers) row(p.name.c_str(), p.rates);
   for (auto const& p : s.peers)
     std::printf("\nloquat / %s: %.2f, %.2f, %.2f\n", p.name.c_str(), rates[0] / p.rates[0], rates[1] / p.rates[1],

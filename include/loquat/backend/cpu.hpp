@@ -31,7 +31,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     void (*compute)(kernel::product const&, std::size_t first, std::size_t last, std::byte* scratch) noexcept;
     void (*unpack)(std::byte const* row, float* weights, std::size_t columns);
     std::size_t row_block, row_block_bytes;
-    bool integer; // wants quantized activations
+    std::size_t activations; // that share a scale: 32 or 256; 0 where they stay floats
   };
 
  public:
@@ -50,9 +50,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
 
   /// What one session's operations write besides their results.
   struct workspace {
-    std::span<std::int8_t> quants; ///< [tokens, columns]
-    std::span<float> scales;       ///< [tokens, columns / 32]
-    std::span<std::int32_t> sums;  ///< [tokens, columns / 32]
+    kernel::rounded_columns by_32, by_256; ///< of [tokens, columns] activations
     std::span<std::byte> scratch;  ///< [threads, scratch_bytes]
     std::size_t scratch_bytes = 0;
   };
@@ -86,17 +84,21 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
 
   /// Adds the memory of a workspace to a session's.
   void reserve(workspace_limits const& limits, arena_size& size) const {
-    std::uint64_t const inputs = std::uint64_t{limits.tokens} * limits.columns;
-    size.add<std::int8_t>(inputs).add<float>(inputs / 32).add<std::int32_t>(inputs / 32);
+    std::uint64_t const inputs = std::uint64_t{limits.tokens + kernel::widest_tile} * limits.columns;
+    for (unsigned block : {32u, 256u})
+      size.add<std::int8_t>(inputs).add<float>(inputs / block).add<std::int16_t>(inputs / 16);
     size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
   }
   /// Takes a workspace from an arena with that much left.
   workspace make_workspace(workspace_limits const& limits, arena& memory) const {
-    std::size_t const inputs = limits.tokens * limits.columns;
+    std::size_t const inputs = (limits.tokens + kernel::widest_tile) * limits.columns;
     workspace work;
-    work.quants = memory.take<std::int8_t>(inputs);
-    work.scales = memory.take<float>(inputs / 32);
-    work.sums = memory.take<std::int32_t>(inputs / 32);
+    auto const take = [&](std::size_t block) {
+      return kernel::rounded_columns{memory.take<std::int8_t>(inputs).data(), memory.take<float>(inputs / block).data(),
+                                     memory.take<std::int16_t>(inputs / 16).data()};
+    };
+    work.by_32 = take(32);
+    work.by_256 = take(256);
     work.scratch_bytes = scratch_bytes(limits);
     work.scratch = memory.take<std::byte>(pool_.size() * work.scratch_bytes);
     return work;
@@ -115,19 +117,15 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   void matmul(workspace& work, std::span<float const> x, std::size_t n,
               std::span<projection<matrix> const> projections) const noexcept {
     std::size_t const k = x.size() / n;
-    bool integer = false;
+    bool round_32 = false, round_256 = false;
     std::size_t chunks = 0;
     for (auto const& p : projections) {
-      integer = integer || p.weights->kernels_->integer;
+      round_32 = round_32 || p.weights->kernels_->activations == 32;
+      round_256 = round_256 || p.weights->kernels_->activations == 256;
       chunks += chunks_of(*p.weights, n);
     }
-    if (integer)
-      pool_run(n, k, [&](std::size_t t, unsigned) {
-        simd::dispatch<kernel::quantizers>(target_, [&](auto kernels) {
-          kernels.quantize(x.data() + t * k, k, work.quants.data() + t * k, work.scales.data() + t * (k / 32),
-                           work.sums.data() + t * (k / 32));
-        });
-      });
+    if (round_32) round<32>(work.by_32, x, n, k);
+    if (round_256) round<256>(work.by_256, x, n, k);
     pool_.run(chunks, [&](std::size_t chunk, unsigned thread) {
       auto const* p = projections.data();
       for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n))
@@ -137,7 +135,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
       kernel::product const product{w.data_,
                                     w.row_bytes_,
                                     w.rows_,
-                                    {x.data(), work.quants.data(), work.scales.data(), work.sums.data(), n, k},
+                                    {x.data(), work.by_32, work.by_256, n, k},
                                     p->y.data()};
       w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
       if (!p->bias.empty())
@@ -236,8 +234,28 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   }
   template <simd::target T> struct target_constant { static constexpr simd::target value = T; };
   template <BlockFormat F, simd::target T>
-  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length,
-                                        F::block_bytes, integer_format<F>};
+  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length, F::block_bytes,
+                                        [] {
+                                          if constexpr (integer_format<F>)
+                                            return F::integer.activations;
+                                          else
+                                            return std::size_t{0};
+                                        }()};
+
+  template <std::size_t N>
+  void round(kernel::rounded_columns const& all, std::span<float const> x, std::size_t n, std::size_t k) const noexcept {
+    simd::dispatch<kernel::quantizers>(target_, [&](auto kernels) {
+      std::size_t const width = n < kernel::many_columns ? 1 : kernels.tile_columns;
+      pool_run((n + width - 1) / width, width * k, [&](std::size_t tile, unsigned) {
+        std::size_t const first = tile * width;
+        kernel::rounded_columns const out = all.from<N>(first * k);
+        if (width == 1)
+          kernels.template quantize<N>(x.data() + first * k, k, out);
+        else
+          kernels.template quantize_tile<N>(x.data() + first * k, std::min(width, n - first), k, out);
+      });
+    });
+  }
 
   // f(item, thread) for n items of `size` elements each
   template <class F> void pool_run(std::size_t n, std::size_t size, F const& f) const noexcept {
@@ -253,10 +271,11 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
               [&](std::size_t i, unsigned) { f(i * worth_sharing, std::min(worth_sharing, n - i * worth_sharing)); });
   }
 
-  // rows of a matrix that one thread takes at a time: about 64 KiB of weights, in whole panels where there are many
-  // columns
+  // rows of a matrix that one thread takes at a time: about 64 KiB of weights; where there are many columns eight times
+  // that, in whole panels, because every panel reads all of the columns
   std::size_t chunk_rows(matrix const& w, std::size_t n) const noexcept {
-    std::size_t const rows = std::max<std::size_t>(1, (1 << 16) / std::max<std::size_t>(1, w.row_bytes_));
+    std::size_t const bytes = n < kernel::many_columns ? 1 << 16 : 1 << 19;
+    std::size_t const rows = std::max<std::size_t>(1, bytes / std::max<std::size_t>(1, w.row_bytes_));
     std::size_t const share = (w.rows_ + pool_.size() - 1) / pool_.size();
     std::size_t const unit = n < kernel::many_columns ? 4 : kernel::panel_rows;
     return (std::min(rows, share) + unit - 1) / unit * unit;

@@ -9,10 +9,10 @@
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/math.hpp>
 #include <loquat/quant/formats.hpp>
+#include <loquat/quant/integer_block.hpp>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <vector>
 
 namespace loquat {
@@ -43,22 +43,6 @@ constexpr float apply(activation kind, float x) {
   float const exponent = kind == activation::silu ? 0 - x : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
   return x / (1.0f + math::exp(exponent));
 }
-
-/// 32 activations rounded to 8 bits with a binary16 scale, as Q8_0 has it.
-struct rounded_block {
-  std::array<std::int32_t, 32> quants{};
-  float scale = 0;
-
-  constexpr explicit rounded_block(float const* x) {
-    float largest = 0;
-    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, x[i] < 0 ? -x[i] : x[i]);
-    if (largest < 1e-30f) return;
-    scale = float_from_half(half_from_float(largest / 127.0f));
-    float const inverse = 127.0f / largest, magic = math::exp_constants::magic;
-    for (std::size_t i = 0; i < 32; ++i)
-      quants[i] = std::bit_cast<std::int32_t>(math::fma(x[i], inverse, magic)) - std::bit_cast<std::int32_t>(magic);
-  }
-};
 
 } // namespace detail
 
@@ -233,18 +217,14 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
 
   template <BlockFormat F> static constexpr float row_product(std::byte const* row, float const* x, std::size_t k) {
     if constexpr (integer_format<F>) {
+      constexpr std::size_t step = F::integer.activations;
       float sum = 0;
-      for (std::size_t i = 0; i < k; i += 32, row += F::block_bytes) {
-        detail::rounded_block const rounded(x + i);
-        std::array<std::byte, F::block_bytes> unit{}; // the block with a scale of 1: its weights are integers
-        std::copy_n(row, F::block_bytes, unit.begin());
-        detail::store_u16(unit.data(), half_from_float(1.0f));
-        std::array<float, 32> weights{};
-        F::unpack(unit.data(), weights.data());
-        std::int32_t dot = 0;
-        for (std::size_t j = 0; j < 32; ++j) dot += static_cast<std::int32_t>(weights[j]) * rounded.quants[j];
-        float const scale = float_from_half(detail::load_u16(row));
-        sum = math::fma(static_cast<float>(dot), scale * rounded.scale, sum);
+      for (std::size_t b = 0; b < k; b += F::block_length, row += F::block_bytes) {
+        integer_block<F> const block(row);
+        for (std::size_t i = 0; i < F::block_length; i += step) {
+          rounded_activations<step> const rounded(x + b + i);
+          sum = plus_product(sum, block, i, rounded.quants.data(), rounded.sums.data(), rounded.scale);
+        }
       }
       return sum;
     } else {

@@ -2,13 +2,13 @@
 /// \file
 /// Products of a weight matrix with activations: y[n, rows] = x[n, k] · W[rows, k]ᵀ, for every block format.
 ///
-/// Integer formats: activations are rounded to 8 bits per block of 32 with a scale of binary16 precision, the rounding that
-/// Q8_0 has and that other engines use; a block's dot product is
-/// exact in integers and enters the row's sum by one fused multiply-add with the product of the two scales, blocks in
-/// ascending order. Float formats: sixteen lanes and one tree. Both orders are the same for one column and for many, on
-/// every target, so a result does not depend on the batch, the number of threads or the instruction set.
+/// Integer formats multiply 8-bit roundings of the activations, in the order that `quant/integer_block.hpp` defines: exact
+/// integer dot products of the groups, one fused multiply-add each, blocks in ascending order. Float formats: sixteen
+/// lanes and one tree. Both orders are the same for one column and for many, on every target, so a result does not
+/// depend on the batch, the number of threads or the instruction set.
 
 #include <loquat/quant/formats.hpp>
+#include <loquat/quant/integer_block.hpp>
 #include <loquat/simd/targets.hpp>
 
 #include <algorithm>
@@ -17,16 +17,30 @@
 
 namespace loquat::kernel {
 
-inline constexpr std::size_t activation_block = 32; ///< activations that share a scale
+/// n vectors of k activations, k a multiple of N, rounded to 8 bits in blocks of N (see `rounded_activations`).
+///
+/// For few columns the arrangement is [n, k], [n, k / N], [n, k / 16]. From `many_columns` on it is one tile of T columns
+/// after the other (T is the target's `tile_columns`): [k / 4, T, 4], [k / N, T], [k / 32, T, 2], and quants have the
+/// target's `tile_excess` added.
+struct rounded_columns {
+  std::int8_t* quants;
+  float* scales;
+  std::int16_t* sums; ///< of sixteen quants
 
-/// n vectors of k activations. `values` is always there; the rest only for integer formats, where k is a multiple
-/// of 32.
+  /// The same from activation `first` on, where a row of the arrangement has `width` activations of each column.
+  template <std::size_t N> rounded_columns from(std::size_t first, std::size_t width = 1) const noexcept {
+    return {quants + first * width, scales + first / N * width, sums + first / 16 * width};
+  }
+};
+
+/// n vectors of k activations. `values` is always there, the others where the format's layout wants them.
 struct activations {
-  float const* values;       ///< [n, k]
-  std::int8_t const* quants; ///< [n, k], in [−127, 127]
-  float const* scales;       ///< [n, k / 32]
-  std::int32_t const* sums;  ///< [n, k / 32]: of the quants
+  float const* values; ///< [n, k]
+  rounded_columns by_32, by_256;
   std::size_t n, k;
+
+  /// The rounding in blocks of N.
+  template <std::size_t N> rounded_columns const& rounded() const noexcept { return N == 32 ? by_32 : by_256; }
 };
 
 /// One matrix product, of which a call computes some rows.
@@ -40,20 +54,52 @@ struct product {
   std::byte const* row(std::size_t r) const noexcept { return weights + r * row_bytes; }
 };
 
-inline constexpr std::size_t panel_rows = 32;  ///< rows that a product of many columns works on together
-inline constexpr std::size_t many_columns = 9; ///< from here on unpacking a panel first is quicker
+inline constexpr std::size_t panel_rows = 32;   ///< rows that a product of many columns unpacks together, …
+inline constexpr std::size_t panel_depth = 512; ///< … so many weights of each at a time: they stay in the L1 cache
+inline constexpr std::size_t many_columns = 9;  ///< from here on unpacking a panel first is quicker
+inline constexpr std::size_t widest_tile = 8;   ///< no target's tiles have more columns
 
-/// Bytes of scratch that one thread needs for products with k columns.
+/// Room for an unpacked panel (q; g; s and e; pairs of m; starts), or for a row of k floats.
 constexpr std::size_t scratch_bytes(std::size_t k) noexcept {
-  return panel_rows * (k + k / activation_block * sizeof(float)) + k * sizeof(float);
+  return std::max(panel_rows * panel_depth * (32 + 2 * 4 + 4 + 4 + 4 + 2 * 4) / 32, k * sizeof(float));
 }
 
+/// What the inner loops of a panel's tile depend on, so that formats share them.
+struct tile_layout {
+  std::size_t group, activations; ///< see `integer_layout`
+  std::size_t run;                ///< quads of products that may be added before they are widened
+  bool is_signed, minima;
+};
+
+/// Rows unpacked for many columns, interleaved so that one vector lane is one row. Row counts are those of a tile.
+struct panel {
+  std::uint8_t* quants;       ///< [depth / 4, rows, 4]
+  float* group_scales;        ///< [depth / group, rows]
+  float* scales;              ///< [depth / activations, rows]
+  float* minima;              ///< [depth / activations, rows]
+  std::int16_t* group_minima; ///< [depth / 32, rows, 2]
+  std::int32_t* starts;       ///< [depth / group, rows]: what sums begin with where activations have an excess
+  int bias;                   ///< what the quants have too much
+
+  /// Lays a panel out in scratch memory.
+  panel(std::byte* scratch, int excess) noexcept
+      : quants(reinterpret_cast<std::uint8_t*>(scratch)),
+        group_scales(reinterpret_cast<float*>(scratch + panel_rows * panel_depth)),
+        scales(group_scales + panel_rows * panel_depth / 16), minima(scales + panel_rows * panel_depth / 32),
+        group_minima(reinterpret_cast<std::int16_t*>(minima + panel_rows * panel_depth / 32)),
+        starts(reinterpret_cast<std::int32_t*>(group_minima + panel_rows * panel_depth / 16)), bias(excess) {}
+};
+
 inline namespace LOQUAT_SIMD_ABI {
+
+/// `multiply<Columns>(panel, x, depth, y, stride)` adds the products of a tile's rows with the first columns of a tile
+/// to y[Columns, stride].
+template <simd::target, tile_layout> struct tiles;
 
 /// `compute(p, first, last, scratch)` computes y[:, first … last).
 template <simd::target, class Format> struct matmuls;
 
-/// `quantize(x, k, quants, scales, sums)` rounds k activations, a multiple of 32.
+/// `quantize<N>(x, k, out)` rounds k activations in blocks of N, `quantize_tile<N>(x, n, k, out)` a tile's n columns.
 template <simd::target> struct quantizers;
 
 } // namespace LOQUAT_SIMD_ABI

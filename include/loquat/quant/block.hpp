@@ -8,6 +8,8 @@
 #include <loquat/core/result.hpp>
 #include <loquat/format/tensor.hpp>
 
+#include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -16,39 +18,63 @@
 
 namespace loquat {
 
+/// How the integer kernels see a format: weight = s · g · (q − offset) + e · m, with small integers q, one float s (and
+/// e) for a block, and one g (and m) for a group of weights in it.
+struct integer_layout {
+  std::size_t group = 32;       ///< weights that share g and m: 16, 32 or 256
+  std::size_t activations = 32; ///< activations that are rounded to 8 bits with one scale: 32 or 256
+  int lowest = 0, highest = 0;  ///< of q: within [−128, 127]
+  int offset = 0;
+  bool minima = false; ///< whether there are e and m
+
+  constexpr bool is_signed() const noexcept { return lowest < 0; }                            ///< some q are negative
+  constexpr int largest() const noexcept { return highest > -lowest ? highest : -lowest; } ///< |q|
+};
+
 /// A weight format: `block_length` consecutive weights of a row in `block_bytes` bytes.
 ///
-/// `unpack` and `pack` convert one block; both are constexpr in the library's formats, and `unpack` defines the values
-/// exactly. A format with nothing more is usable everywhere, at the speed of unpacking to floats. Two optional
-/// extensions give it a vector kernel, each a one-line overload at the end of its file that is compiled for every
-/// instruction set:
-///  * *integer*: 32 weights (q − offset) · scale with q signed or from 0 to 31, and a binary16 scale in the
-///    block's first two bytes.
-///    Declares `offset` and `signed_quants`, overloads `load_quants` (see `q4_0.hpp`).
-///  * *float*: weights that are 16- or 32-bit floats. Declares `float_weights`, overloads `load_weights` (see
-///  `f16.hpp`).
+/// `unpack` converts one block to floats and defines the weights exactly; it is constexpr in the library's formats. A
+/// format with nothing more is usable everywhere, at the speed of unpacking to floats. Two optional extensions give it
+/// vector kernels (`integer_format`, `float_format`); the vector code itself is an overload or two at the end of the
+/// format's file, compiled for every instruction set.
 template <class F>
-concept BlockFormat = requires(std::byte const* block, float* weights, float const* source, std::byte* out) {
+concept BlockFormat = requires(std::byte const* block, float* weights) {
   { F::type } -> std::convertible_to<tensor_type>; // its number in files
   { F::name } -> std::convertible_to<std::string_view>;
   { F::block_length } -> std::convertible_to<std::size_t>;
   { F::block_bytes } -> std::convertible_to<std::size_t>;
   F::unpack(block, weights); // block_bytes → block_length floats
-  F::pack(source, out);      // the reverse, with the format's rounding
 };
 
-/// A format with the *integer* kernel extension.
+/// A format that weights can be converted to.
 template <class F>
-concept integer_format = BlockFormat<F> && requires {
-  { F::signed_quants } -> std::convertible_to<bool>;
-  { F::offset } -> std::convertible_to<int>;
+concept PackableFormat = BlockFormat<F> && requires(float const* weights, std::byte* block) {
+  F::pack(weights, block); // block_length floats → block_bytes, with the format's rounding
 };
 
-/// A format with the *float* kernel extension.
+/// A packable format whose rounding can weigh the errors: `importance` has one non-negative weight per column.
 template <class F>
-concept float_format = BlockFormat<F> && requires {
-  F::float_weights;
+concept WeightedFormat = PackableFormat<F> && requires(float const* weights, float const* importance, std::byte* block) {
+  F::pack(weights, importance, block);
 };
+
+/// A format with integer kernels. Where a block has one group only, there are no `group_scales` and `group_minima`.
+/// Its vector code is `load_quants(format, block, step)`: q of the weights 32 · step … 32 · step + 31. A format whose
+/// scale (minimum) is a binary16 as it stands in the block may say at which byte with `scale_at` (`minimum_at`).
+template <class F>
+concept integer_format = BlockFormat<F> && requires(std::byte const* block, std::int8_t* q) {
+  { F::integer } -> std::convertible_to<integer_layout>;
+  F::quants(block, q);                                // block_length of q
+  { F::scale(block) } -> std::convertible_to<float>; // s
+  requires !F::integer.minima || requires { F::minimum(block); }; // e
+  requires F::block_length == F::integer.group || requires { F::group_scales(block).size(); }; // array of g
+  requires F::block_length == F::integer.group || !F::integer.minima ||
+               requires { F::group_minima(block).size(); }; // array of m, at most 127
+};
+
+/// A format of 16- or 32-bit floats (`float_weights`), whose vector code is `load_weights` (see `f16.hpp`).
+template <class F>
+concept float_format = BlockFormat<F> && requires { F::float_weights; };
 
 /// A compile-time list of types; `builtin_formats::with<mine>` is a longer one.
 template <class... Types> struct type_list {
@@ -66,7 +92,7 @@ template <BlockFormat F> constexpr void unpack_row(std::byte const* row, float* 
 }
 
 /// Packs `columns` weights of a row, a multiple of the block length.
-template <BlockFormat F> constexpr void pack_row(float const* weights, std::byte* row, std::size_t columns) {
+template <PackableFormat F> constexpr void pack_row(float const* weights, std::byte* row, std::size_t columns) {
   for (std::size_t i = 0; i < columns; i += F::block_length, row += F::block_bytes) F::pack(weights + i, row);
 }
 
@@ -105,6 +131,24 @@ constexpr std::uint16_t load_u16(std::byte const* p) noexcept {
 constexpr void store_u16(std::byte* p, std::uint16_t bits) noexcept {
   p[0] = static_cast<std::byte>(bits & 0xff);
   p[1] = static_cast<std::byte>(bits >> 8);
+}
+constexpr std::uint32_t load_u32(std::byte const* p) noexcept {
+  return std::uint32_t{load_u16(p)} | std::uint32_t{load_u16(p + 2)} << 16;
+}
+constexpr std::uint64_t load_u64(std::byte const* p) noexcept {
+  return std::uint64_t{load_u32(p)} | std::uint64_t{load_u32(p + 4)} << 32;
+}
+constexpr float load_half(std::byte const* p) noexcept { return float_from_half(load_u16(p)); }
+
+// the bytes of words, each from its lowest (on a little-endian machine)
+template <std::unsigned_integral... Words> constexpr auto bytes_of(Words... words) noexcept {
+  return std::bit_cast<std::array<std::int8_t, (sizeof(words) + ...)>>(std::array{words...});
+}
+// the nibbles of a word to the low halves of bytes, the lowest one first
+constexpr std::uint64_t spread_nibbles(std::uint32_t word) noexcept {
+  std::uint64_t const fours = (word | std::uint64_t{word} << 16) & 0x0000ffff0000ffff;
+  std::uint64_t const twos = (fours | fours << 8) & 0x00ff00ff00ff00ff;
+  return (twos | twos << 4) & 0x0f0f0f0f0f0f0f0f;
 }
 
 // x without its fraction, within [low, high]; low for NaN

@@ -4,8 +4,8 @@
 #ifndef LOQUAT_QUANT_Q4_0_HPP
 #define LOQUAT_QUANT_Q4_0_HPP
 
-#include <loquat/core/float16.hpp>
-#include <loquat/quant/block.hpp>
+#include <loquat/quant/integer_block.hpp>
+#include <loquat/quant/search.hpp>
 
 #include <algorithm>
 
@@ -16,38 +16,51 @@ struct q4_0 {
   static constexpr tensor_type type = tensor_type::q4_0;
   static constexpr std::string_view name = "Q4_0";
   static constexpr std::size_t block_length = 32, block_bytes = 18;
-  static constexpr bool signed_quants = false; ///< integer kernel: nibbles are unsigned …
-  static constexpr int offset = 8;             ///< … and stand for q − 8
+  static constexpr integer_layout integer{.highest = 15, .offset = 8};
+  static constexpr std::size_t scale_at = 0;
 
-  static constexpr void unpack(std::byte const* block, float* weights) noexcept {
-    float const d = float_from_half(detail::load_u16(block));
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block); }
+  static constexpr void quants(std::byte const* block, std::int8_t* q) noexcept {
     for (std::size_t i = 0; i < 16; ++i) {
       auto const pair = std::to_integer<int>(block[2 + i]);
-      weights[i] = d * static_cast<float>((pair & 15) - 8);
-      weights[i + 16] = d * static_cast<float>((pair >> 4) - 8);
+      q[i] = static_cast<std::int8_t>(pair & 15);
+      q[i + 16] = static_cast<std::int8_t>(pair >> 4);
     }
+  }
+  static constexpr void unpack(std::byte const* block, float* weights) noexcept {
+    unpack_integers<q4_0>(block, weights);
   }
   /// The weight of largest magnitude becomes q = 0, whatever its sign.
   static constexpr void pack(float const* weights, std::byte* block) noexcept {
     float extreme = 0;
     for (std::size_t i = 0; i < 32; ++i)
       if (std::max(weights[i], -weights[i]) > std::max(extreme, -extreme)) extreme = weights[i];
-    float const d = extreme / -8, inverse = d != 0 ? 1 / d : 0;
+    float const d = extreme / -8;
+    round(weights, d, d != 0 ? 1 / d : 0, block);
+  }
+  /// The scale of least squared error, errors weighted by importance.
+  static constexpr void pack(float const* weights, float const* importance, std::byte* block) noexcept {
+    auto const w = detail::error_weights<32>(importance);
+    float const d = float_from_half(detail::finite_half(detail::fit_scale<32>(weights, w.data(), -8, 7)));
+    round(weights, d, detail::inverse(d), block);
+  }
+
+ private:
+  static constexpr void round(float const* weights, float d, float inverse, std::byte* block) noexcept {
     detail::store_u16(block, half_from_float(d));
-    auto const nearest = [inverse](float weight) {
-      float const q = weight * inverse;
+    auto const nearest = [&](std::size_t i) {
+      float const q = weights[i] * inverse;
       return detail::truncate(static_cast<double>(q) + 8.5, 0, 15);
     };
-    for (std::size_t i = 0; i < 16; ++i)
-      block[2 + i] = static_cast<std::byte>(nearest(weights[i]) | nearest(weights[i + 16]) << 4);
+    for (std::size_t i = 0; i < 16; ++i) block[2 + i] = static_cast<std::byte>(nearest(i) | nearest(i + 16) << 4);
   }
 };
 
 } // namespace loquat
 
 #endif
-#ifdef LOQUAT_TARGET_NS
+#ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
-LOQUAT_INLINE i8x32 load_quants(q4_0, std::byte const* block) noexcept { return load_nibbles(block + 2); }
+LOQUAT_INLINE i8x32 load_quants(q4_0, std::byte const* block, std::size_t) noexcept { return load_nibbles(block + 2); }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

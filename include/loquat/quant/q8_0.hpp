@@ -4,8 +4,7 @@
 #ifndef LOQUAT_QUANT_Q8_0_HPP
 #define LOQUAT_QUANT_Q8_0_HPP
 
-#include <loquat/core/float16.hpp>
-#include <loquat/quant/block.hpp>
+#include <loquat/quant/integer_block.hpp>
 
 #include <algorithm>
 
@@ -16,14 +15,14 @@ struct q8_0 {
   static constexpr tensor_type type = tensor_type::q8_0;
   static constexpr std::string_view name = "Q8_0";
   static constexpr std::size_t block_length = 32, block_bytes = 34;
-  static constexpr bool signed_quants = true; ///< integer kernel: bytes are signed …
-  static constexpr int offset = 0;            ///< … and nothing is subtracted
+  static constexpr integer_layout integer{.lowest = -128, .highest = 127};
+  static constexpr std::size_t scale_at = 0;
 
-  static constexpr void unpack(std::byte const* block, float* weights) noexcept {
-    float const d = float_from_half(detail::load_u16(block));
-    for (std::size_t i = 0; i < 32; ++i)
-      weights[i] = d * static_cast<float>(static_cast<std::int8_t>(std::to_integer<std::uint8_t>(block[2 + i])));
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block); }
+  static constexpr void quants(std::byte const* block, std::int8_t* q) noexcept {
+    for (std::size_t i = 0; i < 32; ++i) q[i] = static_cast<std::int8_t>(std::to_integer<std::uint8_t>(block[2 + i]));
   }
+  static constexpr void unpack(std::byte const* block, float* weights) noexcept { unpack_integers<q8_0>(block, weights); }
   /// The largest magnitude becomes ±127; ties round away from zero.
   static constexpr void pack(float const* weights, std::byte* block) noexcept {
     float largest = 0;
@@ -41,8 +40,8 @@ struct q8_0 {
 } // namespace loquat
 
 #endif
-#ifdef LOQUAT_TARGET_NS
+#ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
-LOQUAT_INLINE i8x32 load_quants(q8_0, std::byte const* block) noexcept { return load_bytes(block + 2); }
+LOQUAT_INLINE i8x32 load_quants(q8_0, std::byte const* block, std::size_t) noexcept { return load_bytes(block + 2); }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

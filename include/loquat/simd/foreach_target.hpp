@@ -19,6 +19,7 @@
 #include <loquat/simd/config.hpp>
 #include <loquat/simd/targets.hpp>
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +33,7 @@
 #include LOQUAT_KERNEL_FILE
 #undef LOQUAT_TARGET_NS
 
+#define LOQUAT_VECTORS // the targets below have vectors; formats bring code for them
 #if defined(__x86_64__)
 LOQUAT_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2")
 #  define LOQUAT_TARGET_NS avx2
@@ -62,4 +64,5 @@ LOQUAT_PRAGMA(GCC diagnostic pop)
 #  endif
 #endif
 
+#undef LOQUAT_VECTORS
 #undef LOQUAT_KERNEL_FILE

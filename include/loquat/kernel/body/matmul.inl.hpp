@@ -3,69 +3,181 @@
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
 template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
-  static void quantize(float const* x, std::size_t k, std::int8_t* quants, float* scales, std::int32_t* sums) noexcept {
+  static constexpr std::size_t tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
+
+  template <std::size_t N> static void quantize(float const* x, std::size_t k, rounded_columns out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     v::f32x16 const magic = v::broadcast(math::exp_constants::magic); // rounds to an integer in the low bits
-    for (std::size_t i = 0; i < k; i += activation_block, ++scales, ++sums) {
-      v::f32x16 const a = v::load(x + i), b = v::load(x + i + 16);
-      float const largest = v::max(v::max(v::abs(a), v::abs(b)));
+    for (std::size_t i = 0; i < k; i += N, ++out.scales) {
+      v::f32x16 magnitudes = v::broadcast(0.0f);
+      for (std::size_t j = i; j < i + N; j += 16) magnitudes = v::max(v::abs(v::load(x + j)), magnitudes);
+      float const largest = v::max(magnitudes);
       bool const vanishes = largest < 1e-30f;
       v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
-      v::store_i8(quants + i, v::fma(a, inverse, magic));
-      v::store_i8(quants + i + 16, v::fma(b, inverse, magic));
-      *scales = float_from_half(half_from_float(vanishes ? 0.0f : largest / 127.0f));
-      std::int32_t total = 0;
-      for (std::size_t j = 0; j < activation_block; ++j) total += quants[i + j];
-      *sums = total;
+      for (std::size_t j = i; j < i + N; j += 16) {
+        v::store_i8(out.quants + j, v::fma(v::load(x + j), inverse, magic));
+        out.sums[j / 16] = v::sum_of_16(out.quants + j);
+      }
+      *out.scales = vanishes ? 0.0f : largest / 127.0f;
+      if constexpr (N == 32) *out.scales = float_from_half(half_from_float(*out.scales));
     }
+  }
+
+  template <std::size_t N>
+  static void quantize_tile(float const* x, std::size_t n, std::size_t k, rounded_columns out) noexcept {
+    for (std::size_t i = 0; i < k; i += N)
+      for (std::size_t j = 0; j < n; ++j) {
+        std::int8_t quants[N];
+        std::int16_t sums[N / 16];
+        rounded_columns const to = out.from<N>(i, tile_columns);
+        quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums});
+        for (auto& q : quants)
+          q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
+        for (std::size_t q = 0; q < N / 4; ++q) std::memcpy(to.quants + (q * tile_columns + j) * 4, quants + q * 4, 4);
+        for (std::size_t q = 0; q < N / 32; ++q) std::memcpy(to.sums + (q * tile_columns + j) * 2, sums + q * 2, 4);
+      }
   }
 };
 
-// Integer formats: blocks of 32 weights with one scale.
-template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
-  static constexpr bool is_signed = Format::signed_quants;
-  static constexpr int bias = Format::offset + (is_signed ? simd::LOQUAT_TARGET_NS::signed_bias : 0);
-  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes,
-                               vectors = simd::LOQUAT_TARGET_NS::tile_vectors;
-  static constexpr std::size_t tile_rows = lanes * vectors, tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
-  static_assert(panel_rows % tile_rows == 0 && Format::block_length == activation_block);
+#ifdef LOQUAT_VECTORS
 
-  static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
-    if (p.x.n < many_columns) {
-      for (std::size_t r = first; r < last; r += 4) {
-        std::size_t const rows = std::min<std::size_t>(4, last - r);
-        std::size_t c = 0;
-        for (; c + 4 <= p.x.n; c += 4) four_rows<4>(p, r, rows, c);
-        for (; c + 2 <= p.x.n; c += 2) four_rows<2>(p, r, rows, c);
-        for (; c < p.x.n; ++c) four_rows<1>(p, r, rows, c);
-      }
-      return;
+// A tile of unpacked rows by some columns, all accumulators in registers.
+template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
+  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes, vectors = simd::LOQUAT_TARGET_NS::tile_vectors,
+                               rows = lanes * vectors, groups = L.activations / L.group;
+
+  template <std::size_t Columns>
+  LOQUAT_NOINLINE static void multiply(panel const& w, rounded_columns x, std::size_t depth, float* y,
+                                       std::size_t stride) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    constexpr std::size_t width = v::tile_columns;
+    v::row_floats acc[Columns][vectors];
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) acc[j][i] = v::load_rows(y + j * stride + i * lanes);
     }
-    std::size_t const blocks = p.x.k / activation_block;
-    auto* const weights = reinterpret_cast<std::uint8_t*>(scratch); // see `unpack`
-    auto* const scales = reinterpret_cast<float*>(scratch + panel_rows * p.x.k);
-    for (std::size_t r = first; r < last; r += panel_rows) {
-      std::size_t const rows = std::min(panel_rows, last - r);
-      std::size_t const tiles = (rows + tile_rows - 1) / tile_rows;
-      for (std::size_t t = 0; t < tiles; ++t)
-        unpack(p, r + t * tile_rows, std::min(tile_rows, rows - t * tile_rows), weights + t * tile_rows * p.x.k,
-               scales + t * tile_rows * blocks);
-      auto const columns = [&]<std::size_t Columns>(std::size_t c) {
-        for (std::size_t t = 0; t < tiles; ++t)
-          tile<Columns>(p, weights + t * tile_rows * p.x.k, scales + t * tile_rows * blocks, r + t * tile_rows,
-                        std::min(tile_rows, rows - t * tile_rows), c);
-      };
-      std::size_t c = 0;
-      for (; c + tile_columns <= p.x.n; c += tile_columns) columns.template operator()<tile_columns>(c);
-      for (; c + 2 <= p.x.n; c += 2) columns.template operator()<2>(c);
-      for (; c < p.x.n; ++c) columns.template operator()<1>(c);
+    std::uint8_t const* weights = w.quants;
+    float const *group_scales = w.group_scales, *scales = w.scales, *minima = w.minima;
+    std::int16_t const* group_minima = w.group_minima;
+    std::int32_t const* starts = w.starts;
+    int const bias = -w.bias;
+    for (std::size_t a = 0; a < depth; a += L.activations) {
+      v::row_floats total[Columns][vectors];
+      for (std::size_t g = 0; g < groups; ++g) {
+        v::row_sums sums[Columns][vectors];
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          std::int16_t const* const group_sums = x.sums + (g * L.group / 32 * width + j) * 2 + g * L.group / 16 % 2;
+          v::template start<L.group>(sums[j], starts, group_sums, bias);
+        }
+        starts += rows;
+        for (std::size_t q = 0; q < L.group; q += 32)
+          add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(sums, weights, x.quants);
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          LOQUAT_UNROLL
+          for (std::size_t i = 0; i < vectors; ++i) {
+            v::row_floats const dot = v::to_floats(sums[j][i]);
+            if constexpr (groups == 1) {
+              total[j][i] = dot;
+            } else {
+              v::row_floats const scale = v::load_rows(group_scales + i * lanes);
+              total[j][i] = g == 0 ? v::mul(dot, scale) : v::fma(dot, scale, total[j][i]);
+            }
+          }
+        }
+        group_scales += rows;
+      }
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        v::row_floats const scale = v::broadcast_rows(x.scales[j]);
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) {
+          acc[j][i] = v::fma(total[j][i], v::mul(v::load_rows(scales + i * lanes), scale), acc[j][i]);
+          if constexpr (L.minima) {
+            v::row_sums sum = v::zero_sums();
+            LOQUAT_UNROLL
+            for (std::size_t m = 0; m < L.activations / 32; ++m)
+              sum = v::dot2(sum, group_minima + (m * rows + i * lanes) * 2, x.sums + (m * width + j) * 2);
+            acc[j][i] = v::fma(v::to_floats(sum), v::mul(v::load_rows(minima + i * lanes), scale), acc[j][i]);
+          }
+        }
+      }
+      x.scales += width, x.sums += L.activations / 16 * width;
+      scales += rows, minima += rows, group_minima += L.activations / 16 * rows;
+    }
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) v::store_rows(y + j * stride + i * lanes, acc[j][i]);
     }
   }
 
  private:
-  LOQUAT_INLINE static auto prepared(std::byte const* block) noexcept {
+  // sums += the dot products of the next Quads · 4 weights of every row
+  template <std::size_t Quads, std::size_t Columns, class Sums>
+  LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t const*& weights, std::int8_t*& x) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    auto const quants = v::load_quants(Format{}, block);
+    constexpr std::size_t run = std::min(Quads, L.run);
+    LOQUAT_UNROLL_BY(v::tile_unroll)
+    for (std::size_t q = 0; q < Quads; q += run) {
+      v::row_partial partial[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) partial[j][i] = v::begin(sums[j][i]);
+      }
+      LOQUAT_UNROLL
+      for (std::size_t r = 0; r < run; ++r, weights += rows * 4, x += v::tile_columns * 4) {
+        v::row_bytes w[vectors];
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * 4);
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          LOQUAT_UNROLL
+          for (std::size_t i = 0; i < vectors; ++i)
+            partial[j][i] = v::template dot4<L.is_signed>(partial[j][i], w[i], x + j * 4);
+        }
+      }
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i]);
+      }
+    }
+  }
+};
+
+// Integer formats.
+template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
+  static constexpr integer_layout layout = Format::integer;
+  static constexpr bool is_signed = layout.is_signed();
+  static constexpr int bias = layout.offset + (is_signed ? simd::LOQUAT_TARGET_NS::signed_bias : 0);
+  static constexpr std::size_t groups = Format::block_length / layout.group, // of a block
+      run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
+  using tile = tiles<simd::LOQUAT_TARGET_NS::this_target,
+                     tile_layout{layout.group, layout.activations, run,
+                                 is_signed && simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima}>;
+  static constexpr std::size_t tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
+  static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0 &&
+                Format::block_length % layout.activations == 0);
+
+  static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
+    if (p.x.n >= many_columns) return compute_panels(p, first, last, scratch);
+    for (std::size_t r = first; r < last; r += 4) {
+      std::size_t const rows = std::min<std::size_t>(4, last - r);
+      std::size_t c = 0;
+      for (; c + 4 <= p.x.n; c += 4) four_rows<4>(p, r, rows, c);
+      for (; c + 2 <= p.x.n; c += 2) four_rows<2>(p, r, rows, c);
+      for (; c < p.x.n; ++c) four_rows<1>(p, r, rows, c);
+    }
+  }
+
+ private:
+  LOQUAT_INLINE static auto prepared(std::byte const* block, std::size_t step) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    auto const quants = v::load_quants(Format{}, block, step);
     if constexpr (is_signed)
       return v::prepare_signed(quants);
     else
@@ -76,26 +188,59 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   template <std::size_t Columns>
   static void four_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    std::size_t const k = p.x.k, blocks = k / activation_block;
+    std::size_t const k = p.x.k;
+    rounded_columns const& x = p.x.rounded<layout.activations>();
     std::byte const* w[4];
     for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
-    std::byte const* const next = w[0] + 4 * p.row_bytes;
+    std::byte const* next = w[0] + 4 * p.row_bytes;
     v::f32x4 acc[Columns];
     for (auto& a : acc) a = v::zero4();
-    for (std::size_t b = 0; b < blocks; ++b) {
-      std::size_t const offset = b * Format::block_bytes;
+    for (std::size_t b = 0, offset = 0; b < k; b += Format::block_length, offset += Format::block_bytes) {
       for (std::size_t line = 0; line < 4 * Format::block_bytes; line += 64) // the next four rows, in file order
         __builtin_prefetch(next + 4 * offset + line);
-      auto const q0 = prepared(w[0] + offset), q1 = prepared(w[1] + offset), q2 = prepared(w[2] + offset),
-                 q3 = prepared(w[3] + offset);
-      v::f32x4 const scale = v::from_f16(detail::load_u16(w[0] + offset), detail::load_u16(w[1] + offset),
-                                         detail::load_u16(w[2] + offset), detail::load_u16(w[3] + offset));
-      LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
-        auto const x = v::load_bytes(p.x.quants + (c + j) * k + b * activation_block);
-        std::size_t const at = (c + j) * blocks + b;
-        v::f32x4 const total = v::template dots<is_signed>(q0, q1, q2, q3, x, bias * p.x.sums[at]);
-        acc[j] = v::fma(total, v::mul(scale, v::broadcast4(p.x.scales[at])), acc[j]);
+      std::byte const* const block[4]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset};
+      v::f32x4 const scale = scales_of(block);
+      v::four_scales<groups> const group_scales(Format{}, block);
+      for (std::size_t a = 0; a < Format::block_length; a += layout.activations) {
+        v::f32x4 total[Columns];
+        v::i32x8 wide[Columns];
+        for (auto& t : total) t = v::zero4();
+        for (auto& s : wide) s = v::zero_i32x8();
+        auto const step = [&](std::size_t s) LOQUAT_INLINE_LAMBDA {
+          auto const q0 = prepared(block[0], s), q1 = prepared(block[1], s), q2 = prepared(block[2], s),
+                     q3 = prepared(block[3], s);
+          LOQUAT_UNROLL
+          for (std::size_t j = 0; j < Columns; ++j) {
+            std::size_t const at = (c + j) * k + b + s * 32;
+            v::i32x8 const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_bytes(x.quants + at));
+            if constexpr (layout.group == 16) {
+              total[j] = v::fma(v::less_sums<16, bias>(v::low(dots), x.sums + at / 16), group_scales[s * 2], total[j]);
+              total[j] =
+                  v::fma(v::less_sums<16, bias>(v::high(dots), x.sums + at / 16 + 1), group_scales[s * 2 + 1], total[j]);
+            } else if constexpr (layout.group == 32 && groups > 1)
+              total[j] = v::fma(v::less_sums<32, bias>(v::folded(dots), x.sums + at / 16), group_scales[s], total[j]);
+            else if constexpr (layout.group == 32)
+              total[j] = v::less_sums<32, bias>(v::folded(dots), x.sums + at / 16);
+            else
+              wide[j] = v::add(wide[j], dots);
+          }
+        };
+        if constexpr (layout.activations == 32)
+          step(a / 32);
+        else
+          for (std::size_t s = 0; s < layout.activations / 32; s += 2) step(s), step(s + 1);
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          std::size_t const at = (c + j) * k + b + a;
+          if constexpr (layout.group > 32)
+            total[j] = v::less_sums<layout.group, bias>(v::folded(wide[j]), x.sums + at / 16);
+          v::f32x4 const x_scale = v::broadcast4(x.scales[at / layout.activations]);
+          acc[j] = v::fma(total[j], v::mul(scale, x_scale), acc[j]);
+          if constexpr (layout.minima) {
+            v::f32x4 const sums = minima_sums(block, x.sums + at / 16);
+            acc[j] = v::fma(sums, v::mul(minima_of(block), x_scale), acc[j]);
+          }
+        }
       }
     }
     for (std::size_t j = 0; j < Columns; ++j) {
@@ -105,68 +250,160 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     }
   }
 
-  // rows r … r + rows, interleaved: weights[block][4 columns][row][column of the 4], scales[block][row]
-  static void unpack(product const& p, std::size_t r, std::size_t rows, std::uint8_t* weights, float* scales) noexcept {
+  LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[4]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    std::size_t const blocks = p.x.k / activation_block;
-    for (std::size_t i = 0; i < tile_rows; ++i) {
-      std::byte const* block = p.row(r + std::min(i, rows - 1));
-      for (std::size_t b = 0; b < blocks; ++b, block += Format::block_bytes) {
-        std::uint8_t quants[activation_block];
-        v::store_bytes(quants, prepared(block));
-        std::uint8_t* out = weights + b * activation_block * tile_rows + i * 4;
-        for (std::size_t q = 0; q < activation_block; q += 4, out += tile_rows * 4) std::memcpy(out, quants + q, 4);
-        scales[b * tile_rows + i] = float_from_half(detail::load_u16(block));
+    if constexpr (requires { Format::scale_at; })
+      return v::load4_f16(block, Format::scale_at);
+    else
+      return v::set4(Format::scale(block[0]), Format::scale(block[1]), Format::scale(block[2]), Format::scale(block[3]));
+  }
+  LOQUAT_INLINE static auto minima_of(std::byte const* const (&block)[4]) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    if constexpr (requires { Format::minimum_at; })
+      return v::load4_f16(block, Format::minimum_at);
+    else
+      return v::set4(Format::minimum(block[0]), Format::minimum(block[1]), Format::minimum(block[2]),
+                     Format::minimum(block[3]));
+  }
+  LOQUAT_INLINE static auto minima_sums(std::byte const* const (&block)[4], std::int16_t const* sums) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    if constexpr (groups > 1)
+      return v::dots_with_sums(Format::group_minima(block[0]), Format::group_minima(block[1]),
+                               Format::group_minima(block[2]), Format::group_minima(block[3]), sums);
+    else
+      return v::broadcast4(static_cast<float>(sums[0] + sums[1]));
+  }
+
+  static void compute_panels(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
+    rounded_columns const& all_x = p.x.rounded<layout.activations>();
+    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
+    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
+      std::size_t const depth = std::min(panel_depth, p.x.k - k);
+      for (std::size_t r = first; r < last; r += panel_rows) {
+        std::size_t const rows = std::min(panel_rows, last - r), tile_count = (rows + tile::rows - 1) / tile::rows;
+        panel const all(scratch, layout.offset);
+        for (std::size_t t = 0; t < tile_count; ++t)
+          unpack(p, r + t * tile::rows, std::min(tile::rows, rows - t * tile::rows), k, depth, part(all, t, depth));
+        auto const columns = [&]<std::size_t Columns>(std::size_t c) {
+          std::size_t const in_tile = c % tile_columns;
+          rounded_columns x = all_x.template from<layout.activations>((c - in_tile) * p.x.k)
+                                  .template from<layout.activations>(k, tile_columns);
+          x.quants += in_tile * 4, x.scales += in_tile, x.sums += in_tile * 2;
+          for (std::size_t t = 0; t < tile_count; ++t) {
+            std::size_t const some = std::min(tile::rows, rows - t * tile::rows);
+            float* const y = p.y + c * p.rows + r + t * tile::rows;
+            if (some == tile::rows) {
+              tile::template multiply<Columns>(part(all, t, depth), x, depth, y, p.rows);
+            } else {
+              float padded[Columns * tile::rows]{};
+              for (std::size_t j = 0; j < Columns; ++j) std::copy_n(y + j * p.rows, some, padded + j * tile::rows);
+              tile::template multiply<Columns>(part(all, t, depth), x, depth, padded, tile::rows);
+              for (std::size_t j = 0; j < Columns; ++j) std::copy_n(padded + j * tile::rows, some, y + j * p.rows);
+            }
+          }
+        };
+        std::size_t c = 0;
+        for (; c + tile_columns <= p.x.n; c += tile_columns) columns.template operator()<tile_columns>(c);
+        for (; c + 2 <= p.x.n; c += 2) columns.template operator()<2>(c);
+        for (; c < p.x.n; ++c) columns.template operator()<1>(c);
       }
     }
   }
 
-  // an unpacked tile of rows by some columns, all accumulators in registers
-  template <std::size_t Columns>
-  static void tile(product const& p, std::uint8_t const* weights, float const* scales, std::size_t r, std::size_t rows,
-                   std::size_t c) noexcept {
+  // the t-th tile of a panel
+  static panel part(panel w, std::size_t t, std::size_t depth) noexcept {
+    std::size_t const rows = t * tile::rows;
+    w.quants += rows * depth;
+    w.group_scales += rows * (depth / layout.group);
+    w.scales += rows * (depth / layout.activations);
+    w.minima += rows * (depth / layout.activations);
+    w.group_minima += rows * (depth / 16);
+    w.starts += rows * (depth / layout.group);
+    return w;
+  }
+
+  // weights `first` … `first` + `depth` of the rows r … r + rows
+  static void unpack(product const& p, std::size_t r, std::size_t rows, std::size_t first, std::size_t depth,
+                     panel const& w) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    std::size_t const k = p.x.k, blocks = k / activation_block;
-    v::row_floats acc[Columns][vectors];
-    for (auto& column : acc)
-      for (auto& a : column) a = v::zero_rows();
-    for (std::size_t b = 0; b < blocks; ++b) {
-      std::int8_t const* const x = p.x.quants + c * k + b * activation_block;
-      v::row_sums sums[Columns][vectors];
-      LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
-        LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i)
-          sums[j][i] = v::broadcast_sums(-bias * p.x.sums[(c + j) * blocks + b]);
-      }
-      LOQUAT_UNROLL_BY(v::tile_unroll)
-      for (std::size_t q = 0; q < activation_block; q += 4, weights += tile_rows * 4) {
-        v::row_bytes w[vectors];
-        LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * 4);
-        LOQUAT_UNROLL
-        for (std::size_t j = 0; j < Columns; ++j) {
-          LOQUAT_UNROLL
-          for (std::size_t i = 0; i < vectors; ++i)
-            sums[j][i] = v::template dot4<is_signed>(sums[j][i], w[i], x + j * k + q);
+    for (std::size_t i = 0; i < tile::rows; i += 8) {
+      std::byte const* block[8];
+      for (std::size_t j = 0; j < 8; ++j)
+        block[j] = p.row(r + std::min(i + j, rows - 1)) + first / Format::block_length * Format::block_bytes;
+      for (std::size_t d = 0; d < depth; d += Format::block_length) {
+        for (std::size_t s = 0; s < Format::block_length / 32; ++s) {
+          auto const q = [&](std::size_t j) LOQUAT_INLINE_LAMBDA {
+            auto const quants = v::load_quants(Format{}, block[j], s);
+            if constexpr (v::tile_excess != 0 && layout.offset != 0)
+              return v::minus(quants, v::broadcast_byte(layout.offset));
+            else
+              return quants;
+          };
+          v::store_quads(q(0), q(1), q(2), q(3), q(4), q(5), q(6), q(7),
+                         w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
         }
+        unpack_scales<0>(block, d, i, w);
+        unpack_scales<4>(block, d, i + 4, w);
+        for (auto& b : block) b += Format::block_bytes;
       }
-      LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
-        LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i)
-          acc[j][i] =
-              v::accumulate(acc[j][i], sums[j][i], v::load_rows(scales + i * lanes), p.x.scales[(c + j) * blocks + b]);
-      }
-      scales += tile_rows;
     }
-    for (std::size_t j = 0; j < Columns; ++j) {
-      float out[tile_rows];
-      for (std::size_t i = 0; i < vectors; ++i) v::store_rows(out + i * lanes, acc[j][i]);
-      std::copy_n(out, rows, p.y + (c + j) * p.rows + r);
+    v::template store_starts<layout.group, tile::rows>(w.quants, depth, w.starts);
+  }
+  // of the rows First … First + 4 of eight
+  template <std::size_t First>
+  static void unpack_scales(std::byte const* const (&eight)[8], std::size_t d, std::size_t row, panel const& w) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    std::byte const* const block[4]{eight[First], eight[First + 1], eight[First + 2], eight[First + 3]};
+    v::f32x4 const scale = scales_of(block);
+    for (std::size_t a = 0; a < Format::block_length; a += layout.activations)
+      v::store(w.scales + (d + a) / layout.activations * tile::rows + row, scale);
+    if constexpr (layout.minima) {
+      v::f32x4 const minimum = minima_of(block);
+      for (std::size_t a = 0; a < Format::block_length; a += layout.activations)
+        v::store(w.minima + (d + a) / layout.activations * tile::rows + row, minimum);
+    }
+    for (std::size_t j = 0; j < 4; ++j) unpack_group_scales(block[j], d, row + j, w);
+  }
+  static void unpack_group_scales(std::byte const* block, std::size_t d, std::size_t row, panel const& w) noexcept {
+    constexpr std::size_t stride = tile::rows;
+    if constexpr (groups > 1) {
+      auto const g = Format::group_scales(block);
+      for (std::size_t i = 0; i < groups; ++i)
+        w.group_scales[(d / layout.group + i) * stride + row] = static_cast<float>(g[i]);
+    }
+    if constexpr (layout.minima) {
+      std::array<std::int8_t, groups> m;
+      m.fill(1);
+      if constexpr (groups > 1) m = Format::group_minima(block);
+      for (std::size_t i = 0; i < Format::block_length / 16; ++i) // in pairs for every 32 weights
+        w.group_minima[((d / 32 + i / 2) * stride + row) * 2 + i % 2] = m[i * 16 / layout.group];
     }
   }
 };
+
+#else
+
+// Integer formats, as their definition says.
+template <integer_format Format> struct matmuls<simd::target::scalar, Format> {
+  static void compute(product const& p, std::size_t first, std::size_t last, std::byte*) noexcept {
+    constexpr std::size_t step = Format::integer.activations;
+    rounded_columns const& x = p.x.rounded<step>();
+    for (std::size_t r = first; r < last; ++r) {
+      for (std::size_t c = 0; c < p.x.n; ++c) p.y[c * p.rows + r] = 0;
+      for (std::size_t b = 0; b < p.x.k; b += Format::block_length) {
+        integer_block<Format> const block(p.row(r) + b / Format::block_length * Format::block_bytes);
+        for (std::size_t c = 0; c < p.x.n; ++c)
+          for (std::size_t i = 0; i < Format::block_length; i += step) {
+            std::size_t const at = c * p.x.k + b + i;
+            float& y = p.y[c * p.rows + r];
+            y = plus_product(y, block, i, x.quants + at, x.sums + at / 16, x.scales[at / step]);
+          }
+      }
+    }
+  }
+};
+
+#endif
 
 // Float formats, and any other by unpacking its rows to floats first.
 template <class Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
@@ -175,9 +412,10 @@ template <class Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Form
                           tile_columns = simd::LOQUAT_TARGET_NS::float_columns;
     if constexpr (float_format<Format>) {
       std::size_t r = first;
-      if (p.x.n < tile_columns)
-        for (; r + 4 <= last; r += 4)
-          for (std::size_t c = 0; c < p.x.n; ++c) tile<Format, 4, 1>(p, p.row(r), r, c);
+      if constexpr (tile_rows > 1)
+        if (p.x.n < tile_columns)
+          for (; r + 4 <= last; r += 4)
+            for (std::size_t c = 0; c < p.x.n; ++c) tile<Format, 4, 1>(p, p.row(r), r, c);
       for (; r + tile_rows <= last; r += tile_rows) each_column<tile_rows>(p, r);
       for (; r < last; ++r) each_column<1>(p, r);
     } else {

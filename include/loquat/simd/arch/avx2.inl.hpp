@@ -110,21 +110,27 @@ template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcep
   return Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
 LOQUAT_INLINE __m256i widened(__m256i sums) noexcept { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
-template <bool Signed>
-LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
+// how many sums of pairs fit into 16 bits
+constexpr std::size_t quads_of_a_partial(int largest) noexcept {
+  int const most = 32767 / (2 * 127 * largest);
+  return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+}
+template <bool Signed, std::size_t Run>
+LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
   __m256i const pa = pairs<Signed>(a.v, x.v), pb = pairs<Signed>(b.v, x.v), pc = pairs<Signed>(c.v, x.v),
                 pd = pairs<Signed>(d.v, x.v);
-  if constexpr (Signed) // a pair nearly fills 16 bits
-    return totals(
-        _mm256_hadd_epi32(_mm256_hadd_epi32(widened(pa), widened(pb)), _mm256_hadd_epi32(widened(pc), widened(pd))),
-        less);
-  else // weights below 32: eight products fit
-    return totals(widened(_mm256_hadd_epi16(_mm256_hadd_epi16(pa, pb), _mm256_hadd_epi16(pc, pd))), less);
+  if constexpr (Run >= 4)
+    return {widened(_mm256_hadd_epi16(_mm256_hadd_epi16(pa, pb), _mm256_hadd_epi16(pc, pd)))};
+  else if constexpr (Run >= 2)
+    return {_mm256_hadd_epi32(widened(_mm256_hadd_epi16(pa, pb)), widened(_mm256_hadd_epi16(pc, pd)))};
+  else
+    return {
+        _mm256_hadd_epi32(_mm256_hadd_epi32(widened(pa), widened(pb)), _mm256_hadd_epi32(widened(pc), widened(pd)))};
 }
 
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
-inline constexpr int tile_unroll = 1; // or GCC reassociates the sums of all steps and spills them
+inline constexpr int tile_unroll = 1, tile_excess = 0;
 inline constexpr std::size_t float_rows = 2, float_columns = 3;
 struct row_sums {
   __m256i v;
@@ -139,16 +145,54 @@ LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return {_mm256_
 LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept {
   return {_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p))};
 }
-template <bool Signed> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes w, std::int8_t const* x) noexcept {
+struct row_partial { // sums of pairs, 16 bits
+  __m256i v;
+};
+LOQUAT_INLINE __m256i in_order(__m256i a) noexcept { // or GCC reassociates the sums of all steps and spills them
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+x"(a));
+#endif
+  return a;
+}
+LOQUAT_INLINE row_partial begin(row_sums) noexcept { return {_mm256_setzero_si256()}; }
+template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;
   std::memcpy(&four, x, 4);
-  return {_mm256_add_epi32(acc.v, widened(pairs<Signed>(w.v, _mm256_set1_epi32(four))))};
+  return {in_order(_mm256_add_epi16(acc.v, pairs<Signed>(w.v, _mm256_set1_epi32(four))))};
 }
-LOQUAT_INLINE row_floats zero_rows() noexcept { return {_mm256_setzero_ps()}; }
+LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial) noexcept {
+  return {in_order(_mm256_add_epi32(sums.v, widened(partial.v)))};
+}
+LOQUAT_INLINE __m256i broadcast_pair(std::int16_t const* pair) noexcept {
+  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<float const*>(pair)));
+}
+// sums of one column begin with factor · the sum of the group's activations
+template <std::size_t Group>
+LOQUAT_INLINE void start(row_sums (&sums)[1], std::int32_t const*, std::int16_t const* x, int factor) noexcept {
+  if constexpr (Group == 16) {
+    *sums = broadcast_sums(factor * *x);
+  } else {
+    __m256i const factors = _mm256_set1_epi16(static_cast<short>(factor));
+    __m256i total = _mm256_madd_epi16(broadcast_pair(x), factors);
+    for (std::size_t i = 1; i < Group / 32; ++i)
+      total = _mm256_add_epi32(total, _mm256_madd_epi16(broadcast_pair(x + i * tile_columns * 2), factors));
+    *sums = {total};
+  }
+}
+template <std::size_t, std::size_t>
+LOQUAT_INLINE void store_starts(std::uint8_t const*, std::size_t, std::int32_t*) noexcept {}
+LOQUAT_INLINE row_sums zero_sums() noexcept { return {_mm256_setzero_si256()}; }
+LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_t const* sums) noexcept {
+  __m256i const rows = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(pairs));
+  return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(rows, broadcast_pair(sums)))};
+}
+LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm256_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return {_mm256_set1_ps(x)}; }
+LOQUAT_INLINE row_floats mul(row_floats a, row_floats b) noexcept { return {_mm256_mul_ps(a.v, b.v)}; }
+LOQUAT_INLINE row_floats fma(row_floats a, row_floats b, row_floats c) noexcept {
+  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }
 LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { _mm256_storeu_ps(p, a.v); }
-LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats row_scale, float scale) noexcept {
-  return {_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums.v), _mm256_mul_ps(row_scale.v, _mm256_set1_ps(scale)), acc.v)};
-}
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

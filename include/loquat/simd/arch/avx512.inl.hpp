@@ -75,38 +75,65 @@ LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
 // vpdpbusd multiplies unsigned by signed bytes: signed weights are stored with 128 added
 inline constexpr int signed_bias = 128;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return {_mm256_xor_si256(w.v, _mm256_set1_epi8(-128))}; }
-template <bool> LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
+constexpr std::size_t quads_of_a_partial(int) noexcept { return 8; } // partial sums have 32 bits
+template <bool, std::size_t> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
   __m256i const zero = _mm256_setzero_si256();
   __m256i const ab = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, a.v, x.v), _mm256_dpbusd_epi32(zero, b.v, x.v));
   __m256i const cd = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, c.v, x.v), _mm256_dpbusd_epi32(zero, d.v, x.v));
-  return totals(_mm256_hadd_epi32(ab, cd), less);
+  return {_mm256_hadd_epi32(ab, cd)};
 }
 
 inline constexpr std::size_t row_lanes = 16;
 inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
 inline constexpr int tile_unroll = 8;                            // or GCC copies every accumulator in every step
+inline constexpr int tile_excess = 128; // a tile's activations are the unsigned factors of vpdpbusd
 inline constexpr std::size_t float_rows = 4, float_columns = 4;
 struct row_sums {
   __m512i v;
 };
-struct row_floats {
-  __m512 v;
-};
+using row_floats = f32x16;
 struct row_bytes {
   __m512i v;
 };
 LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return {_mm512_set1_epi32(x)}; }
 LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
-template <bool> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes w, std::int8_t const* x) noexcept {
+using row_partial = row_sums;
+LOQUAT_INLINE row_partial begin(row_sums sums) noexcept { return sums; }
+template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;
   std::memcpy(&four, x, 4);
-  return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(four))};
+  return {_mm512_dpbusd_epi32(acc.v, _mm512_set1_epi32(four), w.v)};
 }
-LOQUAT_INLINE row_floats zero_rows() noexcept { return {_mm512_setzero_ps()}; }
-LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm512_loadu_ps(p)}; }
-LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { _mm512_storeu_ps(p, a.v); }
-LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats row_scale, float scale) noexcept {
-  return {_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums.v), _mm512_mul_ps(row_scale.v, _mm512_set1_ps(scale)), acc.v)};
+LOQUAT_INLINE row_sums end(row_sums, row_partial partial) noexcept { return partial; }
+LOQUAT_INLINE __m512i broadcast_pair(std::int16_t const* pair) noexcept {
+  std::int32_t two;
+  std::memcpy(&two, pair, 4);
+  return _mm512_set1_epi32(two);
 }
+// sums of one column begin with −excess · the sums of the rows' weights
+template <std::size_t Group>
+LOQUAT_INLINE void start(row_sums (&sums)[2], std::int32_t const* starts, std::int16_t const*, int) noexcept {
+  sums[0] = {_mm512_loadu_si512(starts)};
+  sums[1] = {_mm512_loadu_si512(starts + row_lanes)};
+}
+template <std::size_t Group, std::size_t Rows>
+LOQUAT_INLINE void store_starts(std::uint8_t const* quants, std::size_t depth, std::int32_t* starts) noexcept {
+  __m512i const excess = _mm512_set1_epi8(static_cast<char>(tile_excess)), zero = _mm512_setzero_si512();
+  for (std::size_t d = 0; d < depth; d += Group, starts += Rows)
+    for (std::size_t i = 0; i < Rows; i += row_lanes) {
+      __m512i sum = zero;
+      for (std::size_t q = d; q < d + Group; q += 4)
+        sum = _mm512_dpbusd_epi32(sum, excess, _mm512_loadu_si512(quants + q * Rows + i * 4));
+      _mm512_storeu_si512(starts + i, _mm512_sub_epi32(zero, sum));
+    }
+}
+LOQUAT_INLINE row_sums zero_sums() noexcept { return {_mm512_setzero_si512()}; }
+LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_t const* sums) noexcept {
+  return {_mm512_dpwssd_epi32(acc.v, _mm512_loadu_si512(pairs), broadcast_pair(sums))};
+}
+LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm512_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast(x); }
+LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return load(p); }
+LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

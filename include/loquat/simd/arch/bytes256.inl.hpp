@@ -25,10 +25,170 @@ LOQUAT_INLINE i8x32 load_nibbles(void const* p) noexcept { // 16 low halves, the
   __m256i const both = _mm256_inserti128_si256(_mm256_castsi128_si256(bytes), _mm_srli_epi16(bytes, 4), 1);
   return {_mm256_and_si256(both, _mm256_set1_epi8(15))};
 }
-// [a b c d, a b c d] partial sums to four totals minus `less`, as floats (exact)
-LOQUAT_INLINE f32x4 totals(__m256i sums, std::int32_t less) noexcept {
-  __m128i const s = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-  return {_mm_cvtepi32_ps(_mm_sub_epi32(s, _mm_set1_epi32(less)))};
+LOQUAT_INLINE i8x32 load_nibbles_of_8(void const* p) noexcept { // 8 low halves, 8 high halves, and again for 8 more
+  __m256i const bytes = _mm256_castsi128_si256(_mm_loadu_si128(static_cast<__m128i const*>(p)));
+  __m256i const twice = _mm256_permute4x64_epi64(bytes, 0x50);
+  return {_mm256_and_si256(_mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 4, 0, 4)), _mm256_set1_epi8(15))};
+}
+LOQUAT_INLINE i8x32 broadcast_byte(int x) noexcept { return {_mm256_set1_epi8(static_cast<char>(x))}; }
+LOQUAT_INLINE i8x32 from_u64(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) noexcept {
+  auto const s = [](std::uint64_t x) { return static_cast<long long>(x); };
+  return {_mm256_setr_epi64x(s(a), s(b), s(c), s(d))};
+}
+LOQUAT_INLINE i8x32 from_u32(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t d, std::uint32_t e,
+                             std::uint32_t f, std::uint32_t g, std::uint32_t h) noexcept {
+  auto const s = [](std::uint32_t x) { return static_cast<int>(x); };
+  return {_mm256_setr_epi32(s(a), s(b), s(c), s(d), s(e), s(f), s(g), s(h))};
+}
+LOQUAT_INLINE i8x32 both(i8x32 a, i8x32 b) noexcept { return {_mm256_and_si256(a.v, b.v)}; }
+LOQUAT_INLINE i8x32 either(i8x32 a, i8x32 b) noexcept { return {_mm256_or_si256(a.v, b.v)}; }
+LOQUAT_INLINE i8x32 plus(i8x32 a, i8x32 b) noexcept { return {_mm256_add_epi8(a.v, b.v)}; }
+LOQUAT_INLINE i8x32 minus(i8x32 a, i8x32 b) noexcept { return {_mm256_sub_epi8(a.v, b.v)}; }
+// bits First … First + Count of every byte, as a number
+template <int First, int Count> LOQUAT_INLINE i8x32 bits(i8x32 a) noexcept {
+  return both({First == 0 ? a.v : _mm256_srli_epi16(a.v, First)}, broadcast_byte((1 << Count) - 1));
+}
+// bits from … from + Count of every byte, moved to To … To + Count
+template <int To, int Count> LOQUAT_INLINE i8x32 moved_bits(std::size_t from, i8x32 a) noexcept {
+  int const right = static_cast<int>(from) - To;
+  i8x32 const moved{right > 0 ? _mm256_srli_epi16(a.v, right) : _mm256_slli_epi16(a.v, -right)};
+  return both(moved, broadcast_byte(((1 << Count) - 1) << To));
+}
+template <int N> LOQUAT_INLINE i8x32 shifted_left(i8x32 a) noexcept { // of bytes that stay below 256
+  return {_mm256_slli_epi16(a.v, N)};
+}
+LOQUAT_INLINE i8x32 lookup(std::int8_t const (&table)[16], i8x32 indices) noexcept { // indices below 16
+  __m128i const t = _mm_loadu_si128(reinterpret_cast<__m128i const*>(table));
+  return {_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), indices.v)};
+}
+LOQUAT_INLINE i8x32 spread_bits(std::uint32_t bits) noexcept { // byte i: −1 where bit i is set, else 0
+  __m256i const which = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  __m256i const bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), which);
+  __m256i const bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
+  return {_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit)};
+}
+LOQUAT_INLINE i8x32 negated_where(i8x32 mask, i8x32 a) noexcept { // −a where the mask is −1
+  return {_mm256_sub_epi8(_mm256_xor_si256(a.v, mask.v), mask.v)};
+}
+// floor(3 · (byte · power mod 256) / 256): a digit of the fraction byte/256 in base 3; a 16-bit power per two bytes
+LOQUAT_INLINE i8x32 ternary_digits(i8x32 a, i8x32 powers) noexcept {
+  __m256i const three = _mm256_set1_epi16(3), even = _mm256_slli_epi16(a.v, 8),
+                odd = _mm256_and_si256(a.v, _mm256_set1_epi16(-256)); // both in the high bytes
+  __m256i const low = _mm256_mulhi_epu16(_mm256_mullo_epi16(even, powers.v), three),
+                high = _mm256_mulhi_epu16(_mm256_mullo_epi16(odd, powers.v), three);
+  return {_mm256_or_si256(low, _mm256_slli_epi16(high, 8))};
+}
+// eight rows of 32 bytes to out[quad][row][4], quads `stride` bytes apart
+LOQUAT_INLINE void store_quads(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 e, i8x32 f, i8x32 g, i8x32 h,
+                               std::uint8_t* out, std::size_t stride) noexcept {
+  // a transposition of 8 × 8 words: pairs, then quadruples, then halves
+  __m256i const ab0 = _mm256_unpacklo_epi32(a.v, b.v), ab1 = _mm256_unpackhi_epi32(a.v, b.v),
+                cd0 = _mm256_unpacklo_epi32(c.v, d.v), cd1 = _mm256_unpackhi_epi32(c.v, d.v),
+                ef0 = _mm256_unpacklo_epi32(e.v, f.v), ef1 = _mm256_unpackhi_epi32(e.v, f.v),
+                gh0 = _mm256_unpacklo_epi32(g.v, h.v), gh1 = _mm256_unpackhi_epi32(g.v, h.v);
+  auto const store = [&](std::size_t quad, __m256i abcd, __m256i efgh) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + quad * stride), _mm256_permute2x128_si256(abcd, efgh, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (quad + 4) * stride),
+                        _mm256_permute2x128_si256(abcd, efgh, 0x31));
+  };
+  store(0, _mm256_unpacklo_epi64(ab0, cd0), _mm256_unpacklo_epi64(ef0, gh0));
+  store(1, _mm256_unpackhi_epi64(ab0, cd0), _mm256_unpackhi_epi64(ef0, gh0));
+  store(2, _mm256_unpacklo_epi64(ab1, cd1), _mm256_unpacklo_epi64(ef1, gh1));
+  store(3, _mm256_unpackhi_epi64(ab1, cd1), _mm256_unpackhi_epi64(ef1, gh1));
+}
+
+// --- four rows ------------------------------------------------------------------------------------------------------
+struct i32x4 {
+  __m128i v;
+};
+struct i32x8 { // four rows' sums over the first sixteen weights of a step, then over the others
+  __m256i v;
+};
+LOQUAT_INLINE i32x8 zero_i32x8() noexcept { return {_mm256_setzero_si256()}; }
+LOQUAT_INLINE i32x8 add(i32x8 a, i32x8 b) noexcept { return {_mm256_add_epi32(a.v, b.v)}; }
+LOQUAT_INLINE i32x4 low(i32x8 a) noexcept { return {_mm256_castsi256_si128(a.v)}; }
+LOQUAT_INLINE i32x4 high(i32x8 a) noexcept { return {_mm256_extracti128_si256(a.v, 1)}; }
+LOQUAT_INLINE i32x4 folded(i32x8 a) noexcept { return {_mm_add_epi32(low(a).v, high(a).v)}; }
+LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
+  __m128i const above = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)), _mm_set1_epi8(-128));
+  __m128i const two = _mm_sad_epu8(above, _mm_setzero_si128());
+  return static_cast<std::int16_t>(_mm_cvtsi128_si32(two) + _mm_extract_epi16(two, 4) - 16 * 128);
+}
+// the dot products as floats (exact), minus Bias · the sum of the group's activations
+template <std::size_t Group, int Bias> LOQUAT_INLINE f32x4 less_sums(i32x4 dots, std::int16_t const* sums) noexcept {
+  if constexpr (Bias == 0) return {_mm_cvtepi32_ps(dots.v)};
+  if constexpr (Group > 32) {
+    int total = 0;
+    for (std::size_t i = 0; i < Group / 16; ++i) total += sums[i];
+    return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_set1_epi32(Bias * total)))};
+  }
+  __m128i pair;
+  if constexpr (Group == 16)
+    pair = _mm_set1_epi16(*sums);
+  else
+    pair = _mm_castps_si128(_mm_broadcast_ss(reinterpret_cast<float const*>(sums)));
+  __m128i const factors = Group == 16 ? _mm_set1_epi32(Bias) : _mm_set1_epi16(Bias);
+  return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_madd_epi16(pair, factors)))};
+}
+LOQUAT_INLINE f32x4 set4(float a, float b, float c, float d) noexcept { return {_mm_setr_ps(a, b, c, d)}; }
+LOQUAT_INLINE f32x4 load4_f16(std::byte const* const (&block)[4], std::size_t at) noexcept {
+  std::uint16_t half[4];
+  for (std::size_t i = 0; i < 4; ++i) std::memcpy(half + i, block[i] + at, 2);
+  return from_f16(half[0], half[1], half[2], half[3]);
+}
+template <std::size_t N> LOQUAT_INLINE __m128i load_small(std::array<std::int8_t, N> const& bytes) noexcept {
+  static_assert(N == 8 || N == 16);
+  __m128i r = _mm_setzero_si128();
+  std::memcpy(&r, bytes.data(), N);
+  return r;
+}
+// the group scales of four rows
+template <std::size_t Groups> struct four_scales {
+  alignas(16) std::int8_t bytes[Groups * 4]; // [group][row]
+
+  template <class Format>
+  LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
+    __m128i const a = load_small(Format::group_scales(block[0])), b = load_small(Format::group_scales(block[1])),
+                  c = load_small(Format::group_scales(block[2])), d = load_small(Format::group_scales(block[3]));
+    auto const store = [this](std::size_t group, __m128i ab, __m128i cd) {
+      auto* const out = reinterpret_cast<__m128i*>(bytes + group * 4);
+      _mm_store_si128(out, _mm_unpacklo_epi16(ab, cd));
+      _mm_store_si128(out + 1, _mm_unpackhi_epi16(ab, cd));
+    };
+    store(0, _mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
+    if constexpr (Groups == 16) store(8, _mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
+  }
+  LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept {
+    std::int32_t four;
+    std::memcpy(&four, bytes + group * 4, 4);
+    return {_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)))};
+  }
+};
+template <> struct four_scales<1> { // none
+  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&)[4]) noexcept {}
+};
+template <> struct four_scales<4> { // floats
+  f32x4 groups[4];
+
+  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
+    auto const a = Format::group_scales(block[0]), b = Format::group_scales(block[1]),
+               c = Format::group_scales(block[2]), d = Format::group_scales(block[3]);
+    for (std::size_t i = 0; i < 4; ++i) groups[i] = set4(a[i], b[i], c[i], d[i]);
+  }
+  LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept { return groups[group]; }
+};
+// four rows' sums of m · (sum of the group's activations), 256 activations
+template <std::size_t N>
+LOQUAT_INLINE f32x4 dots_with_sums(std::array<std::int8_t, N> const& a, std::array<std::int8_t, N> const& b,
+                                   std::array<std::int8_t, N> const& c, std::array<std::int8_t, N> const& d,
+                                   std::int16_t const* sums) noexcept {
+  __m256i const x = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sums));
+  auto const products = [x](std::array<std::int8_t, N> const& m) {
+    __m128i const each = load_small(m), every = N == 16 ? each : _mm_unpacklo_epi8(each, each);
+    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(every), x);
+  };
+  __m256i const ab = _mm256_hadd_epi32(products(a), products(b)), cd = _mm256_hadd_epi32(products(c), products(d));
+  return {_mm_cvtepi32_ps(folded({_mm256_hadd_epi32(ab, cd)}).v)};
 }
 
 // the last three levels of the reduction tree, for four vectors of eight lanes at once

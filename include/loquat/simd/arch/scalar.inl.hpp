@@ -1,6 +1,6 @@
 // The kernel vocabulary in plain C++: the definition of what every operation means, lane by lane.
-// f32x16: sixteen float lanes, the unit of every float reduction. f32x4: four. rows: one lane per weight row.
-// i8x32: a block of 32 bytes.
+// f32x16: sixteen float lanes, the unit of every float reduction. f32x4: four.
+// What integer formats are made of (`bytes256.inl.hpp`) is not here: `quant/integer_block.hpp` is its definition.
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
 inline constexpr target this_target = target::scalar;
@@ -106,106 +106,14 @@ LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
     p[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(a_plus_magic.v[i]) & 0xffu);
 }
 
-LOQUAT_INLINE f32x4 zero4() noexcept { return {}; }
-LOQUAT_INLINE f32x4 broadcast4(float x) noexcept { return {{x, x, x, x}}; }
-LOQUAT_INLINE f32x4 mul(f32x4 a, f32x4 b) noexcept {
-  for (std::size_t i = 0; i < 4; ++i) a.v[i] *= b.v[i];
-  return a;
-}
-LOQUAT_INLINE f32x4 fma(f32x4 a, f32x4 b, f32x4 c) noexcept {
-  for (std::size_t i = 0; i < 4; ++i) a.v[i] = math::fma(a.v[i], b.v[i], c.v[i]);
-  return a;
-}
-LOQUAT_INLINE void store(float* p, f32x4 a) noexcept {
-  for (std::size_t i = 0; i < 4; ++i) p[i] = a.v[i];
-}
-LOQUAT_INLINE f32x4 from_f16(std::uint16_t a, std::uint16_t b, std::uint16_t c, std::uint16_t d) noexcept {
-  return {{float_from_half(a), float_from_half(b), float_from_half(c), float_from_half(d)}};
+LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
+LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
+  int total = 0;
+  for (std::size_t i = 0; i < 16; ++i) total += p[i];
+  return static_cast<std::int16_t>(total);
 }
 
-// --- 32 bytes: weights w (prepared), activations x in [−127, 127] ---------------------------------------------------
-struct i8x32 {
-  std::uint8_t v[32];
-};
-inline constexpr int signed_bias = 0; // what `prepare_signed` adds to every weight
-
-LOQUAT_INLINE i8x32 load_bytes(void const* p) noexcept {
-  i8x32 r;
-  std::memcpy(r.v, p, 32);
-  return r;
-}
-LOQUAT_INLINE void store_bytes(void* p, i8x32 a) noexcept { std::memcpy(p, a.v, 32); }
-LOQUAT_INLINE i8x32 load_nibbles(void const* p) noexcept { // 16 low halves, then 16 high halves
-  i8x32 r;
-  auto const* bytes = static_cast<std::uint8_t const*>(p);
-  for (std::size_t i = 0; i < 16; ++i) {
-    r.v[i] = bytes[i] & 15;
-    r.v[i + 16] = bytes[i] >> 4;
-  }
-  return r;
-}
-LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
-// w is signed and prepared, or unsigned and below 32
-template <bool Signed> LOQUAT_INLINE std::int32_t dot(i8x32 w, i8x32 x) noexcept {
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < 32; ++i) {
-    int const weight = Signed ? static_cast<std::int8_t>(w.v[i]) : w.v[i];
-    sum += weight * static_cast<std::int8_t>(x.v[i]);
-  }
-  return sum;
-}
-// the dot products of four blocks with the same activations, minus `less`, as floats (exact)
-template <bool Signed>
-LOQUAT_INLINE f32x4 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x, std::int32_t less) noexcept {
-  return {{static_cast<float>(dot<Signed>(a, x) - less), static_cast<float>(dot<Signed>(b, x) - less),
-           static_cast<float>(dot<Signed>(c, x) - less), static_cast<float>(dot<Signed>(d, x) - less)}};
-}
-
-// --- one lane per weight row: the tile of a matrix product -----------------------------------------------------------
-inline constexpr std::size_t row_lanes = 8;
-inline constexpr std::size_t tile_vectors = 1, tile_columns = 2; // a tile: row_lanes · tile_vectors rows by columns
-inline constexpr int tile_unroll = 1;
-inline constexpr std::size_t float_rows = 2, float_columns = 2; // a tile of float dot products
-
-struct row_sums {
-  std::int32_t v[row_lanes];
-};
-struct row_floats {
-  float v[row_lanes];
-};
-struct row_bytes { // 4 consecutive weights of each row
-  std::uint8_t v[row_lanes * 4];
-};
-LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept {
-  row_sums r;
-  for (auto& lane : r.v) lane = x;
-  return r;
-}
-LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept {
-  row_bytes r;
-  std::memcpy(r.v, p, sizeof r.v);
-  return r;
-}
-template <bool Signed> LOQUAT_INLINE row_sums dot4(row_sums acc, row_bytes const& w, std::int8_t const* x) noexcept {
-  for (std::size_t i = 0; i < row_lanes; ++i)
-    for (std::size_t k = 0; k < 4; ++k) {
-      int const weight = Signed ? static_cast<std::int8_t>(w.v[i * 4 + k]) : w.v[i * 4 + k];
-      acc.v[i] += weight * x[k];
-    }
-  return acc;
-}
-LOQUAT_INLINE row_floats zero_rows() noexcept { return {}; }
-LOQUAT_INLINE row_floats load_rows(float const* p) noexcept {
-  row_floats r;
-  std::memcpy(r.v, p, sizeof r.v);
-  return r;
-}
-LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
-// acc + float(sums) · (row_scale · scale), the product of the scales rounded first
-LOQUAT_INLINE row_floats accumulate(row_floats acc, row_sums sums, row_floats row_scale, float scale) noexcept {
-  for (std::size_t i = 0; i < row_lanes; ++i)
-    acc.v[i] = math::fma(static_cast<float>(sums.v[i]), row_scale.v[i] * scale, acc.v[i]);
-  return acc;
-}
+inline constexpr std::size_t tile_columns = 1, tile_excess = 0;
+inline constexpr std::size_t float_rows = 1, float_columns = 1; // a tile of float dot products
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

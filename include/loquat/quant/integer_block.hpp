@@ -1,0 +1,96 @@
+#pragma once
+/// \file
+/// A block of an integer format taken apart, and what follows from its parts alone: the weights as floats, and the
+/// product with activations that were rounded to 8 bits. This is the definition of the integer kernels' numerics; the
+/// vector kernels give the same bits.
+
+#include <loquat/core/math.hpp>
+#include <loquat/quant/block.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace loquat {
+
+/// A block's integers and scales, see `integer_layout`. g and m are 1 where the format has none.
+template <integer_format F> struct integer_block {
+  static constexpr integer_layout layout = F::integer;                      ///< of the format
+  static constexpr std::size_t groups = F::block_length / layout.group; ///< in a block
+
+  std::array<std::int8_t, F::block_length> quants{}; ///< q
+  float scale = 0, minimum = 0;                      ///< s, e
+  std::array<float, groups> group_scales{};          ///< g
+  std::array<std::int32_t, groups> group_minima{};   ///< m
+
+  /// Takes a block apart.
+  constexpr explicit integer_block(std::byte const* block) noexcept : scale(F::scale(block)) {
+    F::quants(block, quants.data());
+    group_scales.fill(1);
+    group_minima.fill(1);
+    if constexpr (layout.minima) minimum = F::minimum(block);
+    if constexpr (groups > 1) {
+      std::ranges::transform(F::group_scales(block), group_scales.begin(), [](auto g) { return static_cast<float>(g); });
+      if constexpr (layout.minima) std::ranges::copy(F::group_minima(block), group_minima.begin());
+    }
+  }
+};
+
+/// `unpack` of an integer format: s · g · (q − offset) + e · m, every operation rounded by itself.
+template <integer_format F>
+LOQUAT_NO_CONTRACT_FUNCTION constexpr void unpack_integers(std::byte const* block, float* weights) noexcept {
+  LOQUAT_NO_CONTRACT
+  integer_block<F> const b(block);
+  for (std::size_t i = 0; i < F::block_length; ++i) {
+    std::size_t const g = i / b.layout.group;
+    weights[i] = b.scale * b.group_scales[g] * static_cast<float>(b.quants[i] - b.layout.offset);
+    if constexpr (F::integer.minima) weights[i] += b.minimum * static_cast<float>(b.group_minima[g]);
+  }
+}
+
+/// N activations rounded to 8 bits: x ≈ scale · quant, and the sums of every sixteen quants. With N = 32 the scale is
+/// rounded to binary16, the rounding of Q8_0 that other engines share; with N = 256 it is a float, as in Q8_K.
+template <std::size_t N> struct rounded_activations {
+  static_assert(N == 32 || N == 256);
+  std::array<std::int8_t, N> quants{};       ///< in [−127, 127]
+  std::array<std::int16_t, N / 16> sums{}; ///< of sixteen quants each
+  float scale = 0;                           ///< of all
+
+  /// Rounds x[N] to the nearest, ties to even. Magnitudes below 1e-30 are zero.
+  constexpr explicit rounded_activations(float const* x) noexcept {
+    float largest = 0;
+    for (std::size_t i = 0; i < N; ++i) largest = std::max(largest, x[i] < 0 ? -x[i] : x[i]);
+    if (largest < 1e-30f) return;
+    scale = largest / 127.0f;
+    if constexpr (N == 32) scale = float_from_half(half_from_float(scale));
+    float const inverse = 127.0f / largest, magic = math::exp_constants::magic;
+    for (std::size_t i = 0; i < N; ++i) {
+      std::uint32_t const bits = std::bit_cast<std::uint32_t>(math::fma(x[i], inverse, magic));
+      quants[i] = static_cast<std::int8_t>(bits & 0xff); // the integer stands in the low bits
+      sums[i / 16] = static_cast<std::int16_t>(sums[i / 16] + quants[i]);
+    }
+  }
+};
+
+/// sum + the product of the activation block's weights `first`, … of b with rounded activations: integer dot products
+/// of the groups, exact; fused multiply-adds with g in ascending order; one with s · scale; one for the minima.
+template <integer_format F>
+constexpr float plus_product(float sum, integer_block<F> const& b, std::size_t first, std::int8_t const* quants,
+                             std::int16_t const* sums, float scale) noexcept {
+  constexpr integer_layout layout = F::integer;
+  float total = 0;
+  std::int32_t minima = 0;
+  for (std::size_t i = 0; i < layout.activations; i += layout.group) {
+    std::int32_t dot = 0, x = 0;
+    for (std::size_t j = i; j < i + layout.group; ++j) dot += (b.quants[first + j] - layout.offset) * quants[j];
+    for (std::size_t j = i; j < i + layout.group; j += 16) x += sums[j / 16];
+    total = math::fma(static_cast<float>(dot), b.group_scales[(first + i) / layout.group], total);
+    minima += b.group_minima[(first + i) / layout.group] * x;
+  }
+  sum = math::fma(total, b.scale * scale, sum);
+  return layout.minima ? math::fma(static_cast<float>(minima), b.minimum * scale, sum) : sum;
+}
+
+} // namespace loquat
