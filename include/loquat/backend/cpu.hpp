@@ -277,7 +277,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     std::size_t const bytes = n < kernel::many_columns ? 1 << 16 : 1 << 19;
     std::size_t const rows = std::max<std::size_t>(1, bytes / std::max<std::size_t>(1, w.row_bytes_));
     std::size_t const share = (w.rows_ + pool_.size() - 1) / pool_.size();
-    std::size_t const unit = n < kernel::many_columns ? 4 : kernel::panel_rows;
+    std::size_t const unit = n < kernel::many_columns ? 8 : kernel::panel_rows;
     return (std::min(rows, share) + unit - 1) / unit * unit;
   }
   std::size_t chunks_of(matrix const& w, std::size_t n) const noexcept {

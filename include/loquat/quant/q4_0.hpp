@@ -62,5 +62,6 @@ struct q4_0 {
 #ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q4_0, std::byte const* block, std::size_t) noexcept { return load_nibbles(block + 2); }
+LOQUAT_INLINE two_rows load_two_rows(q4_0, std::byte const* a, std::byte const* b) noexcept { return nibbles_of_two(a + 2, b + 2); }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

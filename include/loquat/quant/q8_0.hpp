@@ -43,5 +43,6 @@ struct q8_0 {
 #ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q8_0, std::byte const* block, std::size_t) noexcept { return load_bytes(block + 2); }
+LOQUAT_INLINE two_rows load_two_rows(q8_0, std::byte const* a, std::byte const* b) noexcept { return {load_two(a + 2, b + 2), load_two(a + 18, b + 18)}; }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

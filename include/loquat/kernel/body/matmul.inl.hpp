@@ -165,12 +165,13 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
 
   static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
     if (p.x.n >= many_columns) return compute_panels(p, first, last, scratch);
-    for (std::size_t r = first; r < last; r += 4) {
-      std::size_t const rows = std::min<std::size_t>(4, last - r);
+    constexpr std::size_t unit = by_eight ? 8 : 4;
+    for (std::size_t r = first; r < last; r += unit) {
+      std::size_t const rows = std::min(unit, last - r);
       std::size_t c = 0;
-      for (; c + 4 <= p.x.n; c += 4) four_rows<4>(p, r, rows, c);
-      for (; c + 2 <= p.x.n; c += 2) four_rows<2>(p, r, rows, c);
-      for (; c < p.x.n; ++c) four_rows<1>(p, r, rows, c);
+      for (; c + 4 <= p.x.n; c += 4) few_rows<4>(p, r, rows, c);
+      for (; c + 2 <= p.x.n; c += 2) few_rows<2>(p, r, rows, c);
+      for (; c < p.x.n; ++c) few_rows<1>(p, r, rows, c);
     }
   }
 
@@ -184,9 +185,65 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       return quants;
   }
 
-  // up to four rows straight from the file by a few columns
+  static constexpr bool by_eight = requires(std::byte const* block) {
+    simd::LOQUAT_TARGET_NS::load_two_rows(Format{}, block, block);
+  };
+  // up to eight or four rows straight from the file by a few columns
   template <std::size_t Columns>
-  static void four_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
+  LOQUAT_NOINLINE static void few_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
+    if constexpr (by_eight)
+      eight_rows<Columns>(p, r, rows, c);
+    else
+      four_rows<Columns>(p, r, rows, c);
+  }
+
+  // Blocks of 32: sixteen weights of two rows in a vector, which takes the fewest instructions to add up.
+  template <std::size_t Columns>
+  LOQUAT_INLINE static void eight_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    std::size_t const k = p.x.k;
+    rounded_columns const x = p.x.by_32.from<32>(c * k);
+    std::byte const* w[8];
+    for (std::size_t i = 0; i < 8; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
+    std::byte const* next = w[0] + 8 * p.row_bytes;                               // the next eight rows, in file order
+    v::f32x8 acc[Columns];
+    for (auto& a : acc) a = v::zero8();
+    for (std::size_t b = 0, offset = 0; b < k; b += 32, offset += Format::block_bytes) {
+      for (std::size_t line = 0; line < 8 * Format::block_bytes; line += 64) __builtin_prefetch(next + line);
+      next += 8 * Format::block_bytes;
+      std::byte const* const block[8]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset,
+                                      w[4] + offset, w[5] + offset, w[6] + offset, w[7] + offset};
+      auto const quants = [&](std::size_t i) LOQUAT_INLINE_LAMBDA {
+        auto const q = v::load_two_rows(Format{}, block[i], block[i + 4]);
+        if constexpr (is_signed)
+          return v::two_rows{v::prepare_signed(q.first), v::prepare_signed(q.second)};
+        else
+          return q;
+      };
+      auto const q0 = quants(0), q1 = quants(1), q2 = quants(2), q3 = quants(3);
+      v::f32x8 const scale = scales_of(block);
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        std::size_t const at = j * k + b;
+        auto const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_twice(x.quants + at),
+                                                           v::load_twice(x.quants + at + 16));
+        v::f32x8 const x_scale = v::broadcast8(x.scales[at / 32]);
+        acc[j] = v::fma(v::template less_sums<bias>(dots, x.sums + at / 16), v::mul(scale, x_scale), acc[j]);
+        if constexpr (layout.minima) {
+          v::f32x8 const sum = v::broadcast8(static_cast<float>(x.sums[at / 16] + x.sums[at / 16 + 1]));
+          acc[j] = v::fma(sum, v::mul(minima_of(block), x_scale), acc[j]);
+        }
+      }
+    }
+    for (std::size_t j = 0; j < Columns; ++j) {
+      float eight[8];
+      v::store(eight, acc[j]);
+      std::copy_n(eight, rows, p.y + (c + j) * p.rows + r);
+    }
+  }
+
+  template <std::size_t Columns>
+  LOQUAT_INLINE static void four_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::size_t const k = p.x.k;
     rounded_columns const& x = p.x.rounded<layout.activations>();
@@ -250,20 +307,19 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     }
   }
 
-  LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[4]) noexcept {
+  template <std::size_t N> LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[N]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (requires { Format::scale_at; })
-      return v::load4_f16(block, Format::scale_at);
+      return v::load_f16(block, Format::scale_at);
     else
-      return v::set4(Format::scale(block[0]), Format::scale(block[1]), Format::scale(block[2]), Format::scale(block[3]));
+      return v::set(block, Format::scale);
   }
-  LOQUAT_INLINE static auto minima_of(std::byte const* const (&block)[4]) noexcept {
+  template <std::size_t N> LOQUAT_INLINE static auto minima_of(std::byte const* const (&block)[N]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (requires { Format::minimum_at; })
-      return v::load4_f16(block, Format::minimum_at);
+      return v::load_f16(block, Format::minimum_at);
     else
-      return v::set4(Format::minimum(block[0]), Format::minimum(block[1]), Format::minimum(block[2]),
-                     Format::minimum(block[3]));
+      return v::set(block, Format::minimum);
   }
   LOQUAT_INLINE static auto minima_sums(std::byte const* const (&block)[4], std::int16_t const* sums) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;

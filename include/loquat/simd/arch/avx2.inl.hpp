@@ -128,6 +128,27 @@ LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
         _mm256_hadd_epi32(_mm256_hadd_epi32(widened(pa), widened(pb)), _mm256_hadd_epi32(widened(pc), widened(pd)))};
 }
 
+// eight rows in pairs 0 and 4, 1 and 5, 2 and 6, 3 and 7
+template <bool Signed, std::size_t Run>
+LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32 first, i8x32 second) noexcept {
+  auto const narrow = [&](two_rows w) { // sums of two or four products
+    return _mm256_add_epi16(pairs<Signed>(w.first.v, first.v), pairs<Signed>(w.second.v, second.v));
+  };
+  auto const wide = [&](two_rows w) {
+    if constexpr (Run >= 2)
+      return widened(narrow(w));
+    else
+      return _mm256_add_epi32(widened(pairs<Signed>(w.first.v, first.v)), widened(pairs<Signed>(w.second.v, second.v)));
+  };
+  if constexpr (Run >= 8)
+    return widened(_mm256_hadd_epi16(_mm256_hadd_epi16(narrow(a), narrow(b)), _mm256_hadd_epi16(narrow(c), narrow(d))));
+  else if constexpr (Run >= 4)
+    return _mm256_hadd_epi32(widened(_mm256_hadd_epi16(narrow(a), narrow(b))),
+                             widened(_mm256_hadd_epi16(narrow(c), narrow(d))));
+  else
+    return _mm256_hadd_epi32(_mm256_hadd_epi32(wide(a), wide(b)), _mm256_hadd_epi32(wide(c), wide(d)));
+}
+
 inline constexpr std::size_t row_lanes = 8;
 inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
 inline constexpr int tile_unroll = 1, tile_excess = 0;
@@ -135,9 +156,7 @@ inline constexpr std::size_t float_rows = 2, float_columns = 3;
 struct row_sums {
   __m256i v;
 };
-struct row_floats {
-  __m256 v;
-};
+using row_floats = f32x8;
 struct row_bytes {
   __m256i v;
 };
@@ -163,9 +182,6 @@ template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes
 LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial) noexcept {
   return {in_order(_mm256_add_epi32(sums.v, widened(partial.v)))};
 }
-LOQUAT_INLINE __m256i broadcast_pair(std::int16_t const* pair) noexcept {
-  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<float const*>(pair)));
-}
 // sums of one column begin with factor · the sum of the group's activations
 template <std::size_t Group>
 LOQUAT_INLINE void start(row_sums (&sums)[1], std::int32_t const*, std::int16_t const* x, int factor) noexcept {
@@ -187,12 +203,8 @@ LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_
   return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(rows, broadcast_pair(sums)))};
 }
 LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm256_cvtepi32_ps(a.v)}; }
-LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return {_mm256_set1_ps(x)}; }
-LOQUAT_INLINE row_floats mul(row_floats a, row_floats b) noexcept { return {_mm256_mul_ps(a.v, b.v)}; }
-LOQUAT_INLINE row_floats fma(row_floats a, row_floats b, row_floats c) noexcept {
-  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
-}
+LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast8(x); }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }
-LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { _mm256_storeu_ps(p, a.v); }
+LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

@@ -83,6 +83,15 @@ template <bool, std::size_t> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c,
   return {_mm256_hadd_epi32(ab, cd)};
 }
 
+// eight rows in pairs 0 and 4, 1 and 5, 2 and 6, 3 and 7
+template <bool, std::size_t>
+LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32 first, i8x32 second) noexcept {
+  auto const wide = [&](two_rows w) {
+    return _mm256_dpbusd_epi32(_mm256_dpbusd_epi32(_mm256_setzero_si256(), w.first.v, first.v), w.second.v, second.v);
+  };
+  return _mm256_hadd_epi32(_mm256_hadd_epi32(wide(a), wide(b)), _mm256_hadd_epi32(wide(c), wide(d)));
+}
+
 inline constexpr std::size_t row_lanes = 16;
 inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
 inline constexpr int tile_unroll = 8;                            // or GCC copies every accumulator in every step
@@ -105,7 +114,7 @@ template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std
   return {_mm512_dpbusd_epi32(acc.v, _mm512_set1_epi32(four), w.v)};
 }
 LOQUAT_INLINE row_sums end(row_sums, row_partial partial) noexcept { return partial; }
-LOQUAT_INLINE __m512i broadcast_pair(std::int16_t const* pair) noexcept {
+LOQUAT_INLINE __m512i broadcast_pair_512(std::int16_t const* pair) noexcept {
   std::int32_t two;
   std::memcpy(&two, pair, 4);
   return _mm512_set1_epi32(two);
@@ -129,7 +138,7 @@ LOQUAT_INLINE void store_starts(std::uint8_t const* quants, std::size_t depth, s
 }
 LOQUAT_INLINE row_sums zero_sums() noexcept { return {_mm512_setzero_si512()}; }
 LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_t const* sums) noexcept {
-  return {_mm512_dpwssd_epi32(acc.v, _mm512_loadu_si512(pairs), broadcast_pair(sums))};
+  return {_mm512_dpwssd_epi32(acc.v, _mm512_loadu_si512(pairs), broadcast_pair_512(sums))};
 }
 LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm512_cvtepi32_ps(a.v)}; }
 LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast(x); }

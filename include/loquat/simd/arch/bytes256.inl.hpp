@@ -4,6 +4,9 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 struct f32x4 {
   __m128 v;
 };
+struct f32x8 {
+  __m256 v;
+};
 struct i8x32 {
   __m256i v;
 };
@@ -97,6 +100,59 @@ LOQUAT_INLINE void store_quads(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 e, i8x3
   store(3, _mm256_unpackhi_epi64(ab1, cd1), _mm256_unpackhi_epi64(ef1, gh1));
 }
 
+LOQUAT_INLINE f32x8 zero8() noexcept { return {_mm256_setzero_ps()}; }
+LOQUAT_INLINE f32x8 broadcast8(float x) noexcept { return {_mm256_set1_ps(x)}; }
+LOQUAT_INLINE f32x8 mul(f32x8 a, f32x8 b) noexcept { return {_mm256_mul_ps(a.v, b.v)}; }
+LOQUAT_INLINE f32x8 fma(f32x8 a, f32x8 b, f32x8 c) noexcept { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+LOQUAT_INLINE void store(float* p, f32x8 a) noexcept { _mm256_storeu_ps(p, a.v); }
+LOQUAT_INLINE __m256i broadcast_pair(std::int16_t const* pair) noexcept {
+  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<float const*>(pair)));
+}
+
+// --- eight rows, the halves of a block of 32 apart ------------------------------------------------------------------
+struct two_rows { // sixteen weights of one row and of another
+  i8x32 first, second;
+};
+LOQUAT_INLINE i8x32 load_two(void const* a, void const* b) noexcept { // 16 bytes of each
+  __m128i const low = _mm_loadu_si128(static_cast<__m128i const*>(a)), high = _mm_loadu_si128(static_cast<__m128i const*>(b));
+  return {_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1)};
+}
+LOQUAT_INLINE i8x32 load_twice(void const* p) noexcept { // the same 16 bytes
+  return {_mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<__m128i const*>(p)))};
+}
+LOQUAT_INLINE two_rows nibbles_of_two(std::byte const* a, std::byte const* b) noexcept { // as load_nibbles
+  i8x32 const both_rows = load_two(a, b);
+  return {bits<0, 4>(both_rows), bits<4, 4>(both_rows)};
+}
+LOQUAT_INLINE f32x8 load_f16(std::byte const* const (&block)[8], std::size_t at) noexcept {
+  std::int32_t first; // every block goes on for more than four bytes
+  std::memcpy(&first, block[0] + at, 4);
+  __m128i halves = _mm_cvtsi32_si128(first);
+  auto const half = [&](std::size_t i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, block[i] + at, 2);
+    return static_cast<short>(bits);
+  };
+  halves = _mm_insert_epi16(halves, half(1), 1);
+  halves = _mm_insert_epi16(halves, half(2), 2);
+  halves = _mm_insert_epi16(halves, half(3), 3);
+  halves = _mm_insert_epi16(halves, half(4), 4);
+  halves = _mm_insert_epi16(halves, half(5), 5);
+  halves = _mm_insert_epi16(halves, half(6), 6);
+  halves = _mm_insert_epi16(halves, half(7), 7);
+  return {_mm256_cvtph_ps(halves)};
+}
+template <class F> LOQUAT_INLINE f32x8 set(std::byte const* const (&block)[8], F f) noexcept { // f(block)
+  return {_mm256_setr_ps(f(block[0]), f(block[1]), f(block[2]), f(block[3]), f(block[4]), f(block[5]), f(block[6]),
+                         f(block[7]))};
+}
+// the dot products as floats (exact), minus Bias · the sum of the block's activations
+template <int Bias> LOQUAT_INLINE f32x8 less_sums(__m256i dots, std::int16_t const* sums) noexcept {
+  if constexpr (Bias != 0)
+    dots = _mm256_sub_epi32(dots, _mm256_madd_epi16(broadcast_pair(sums), _mm256_set1_epi16(Bias)));
+  return {_mm256_cvtepi32_ps(dots)};
+}
+
 // --- four rows ------------------------------------------------------------------------------------------------------
 struct i32x4 {
   __m128i v;
@@ -130,8 +186,10 @@ template <std::size_t Group, int Bias> LOQUAT_INLINE f32x4 less_sums(i32x4 dots,
   __m128i const factors = Group == 16 ? _mm_set1_epi32(Bias) : _mm_set1_epi16(Bias);
   return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_madd_epi16(pair, factors)))};
 }
-LOQUAT_INLINE f32x4 set4(float a, float b, float c, float d) noexcept { return {_mm_setr_ps(a, b, c, d)}; }
-LOQUAT_INLINE f32x4 load4_f16(std::byte const* const (&block)[4], std::size_t at) noexcept {
+template <class F> LOQUAT_INLINE f32x4 set(std::byte const* const (&block)[4], F f) noexcept { // f(block)
+  return {_mm_setr_ps(f(block[0]), f(block[1]), f(block[2]), f(block[3]))};
+}
+LOQUAT_INLINE f32x4 load_f16(std::byte const* const (&block)[4], std::size_t at) noexcept {
   std::uint16_t half[4];
   for (std::size_t i = 0; i < 4; ++i) std::memcpy(half + i, block[i] + at, 2);
   return from_f16(half[0], half[1], half[2], half[3]);
@@ -173,7 +231,7 @@ template <> struct four_scales<4> { // floats
   template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
     auto const a = Format::group_scales(block[0]), b = Format::group_scales(block[1]),
                c = Format::group_scales(block[2]), d = Format::group_scales(block[3]);
-    for (std::size_t i = 0; i < 4; ++i) groups[i] = set4(a[i], b[i], c[i], d[i]);
+    for (std::size_t i = 0; i < 4; ++i) groups[i] = {_mm_setr_ps(a[i], b[i], c[i], d[i])};
   }
   LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept { return groups[group]; }
 };
