@@ -75,7 +75,9 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
   static void mix(attention_group<Element> const& a, float const* weights, float inverse_sum, float* output) noexcept {
     std::size_t const dim = a.head_dim;
     std::size_t d = 0;
+#ifdef LOQUAT_VECTORS
     for (; d + 64 <= dim; d += 64) mix_lanes<4>(a, weights, inverse_sum, output, d);
+#endif
     for (; d + 16 <= dim; d += 16) mix_lanes<1>(a, weights, inverse_sum, output, d);
     if (d < dim) mix_lanes<1>(a, weights, inverse_sum, output, d, dim - d);
   }

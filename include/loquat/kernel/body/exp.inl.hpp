@@ -1,6 +1,11 @@
 // eˣ on sixteen lanes: the formula of math::exp(float), operation by operation.
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
+#ifndef LOQUAT_VECTORS
+LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
+  return lanewise([&](std::size_t i) { return math::exp(x.v[i]); });
+}
+#else
 LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
   using k = math::exp_constants;
   f32x16 const lowest = broadcast(k::lowest), highest = broadcast(k::highest), magic = broadcast(k::magic);
@@ -18,6 +23,7 @@ LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
   f32x16 const y = scale_by_power(add(fma(mul(r, r), p, r), broadcast(1.0f)), shifted);
   return select_less(x, lowest, broadcast(0.0f), select_less(highest, x, broadcast(__builtin_inff()), y));
 }
+#endif
 
 // x / (1 + e⁻ˣ)
 LOQUAT_INLINE f32x16 silu(f32x16 x) noexcept { return div(x, add(broadcast(1.0f), exp(sub(broadcast(0.0f), x)))); }

@@ -40,7 +40,7 @@ LOQUAT_INLINE f32x16 abs(f32x16 a) noexcept {
   __m256 const sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
 }
-LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept {
+LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept { // a < b ? yes : no
   return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
           _mm256_blendv_ps(no.hi, yes.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
 }
@@ -52,6 +52,7 @@ LOQUAT_INLINE __m256 scale_by_power(__m256 y, __m256 n_plus_magic) noexcept {
   __m256i const half = _mm256_srai_epi32(n, 1);
   return _mm256_mul_ps(_mm256_mul_ps(y, power_of_two(half)), power_of_two(_mm256_sub_epi32(n, half)));
 }
+// y · 2ⁿ for integral n in [−126, 128] that carries 1.5 · 2²³ on top, in two exact factors
 LOQUAT_INLINE f32x16 scale_by_power(f32x16 y, f32x16 n_plus_magic) noexcept {
   return {scale_by_power(y.lo, n_plus_magic.lo), scale_by_power(y.hi, n_plus_magic.hi)};
 }

@@ -55,17 +55,6 @@ LOQUAT_INLINE f32x16 max(f32x16 a, f32x16 b) noexcept { // b where either is NaN
 LOQUAT_INLINE f32x16 abs(f32x16 a) noexcept {
   return lanewise([&](std::size_t i) { return __builtin_fabsf(a.v[i]); });
 }
-LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept { // a < b ? yes : no
-  return lanewise([&](std::size_t i) { return a.v[i] < b.v[i] ? yes.v[i] : no.v[i]; });
-}
-// y · 2ⁿ for integral n in [−126, 128] that carries 1.5 · 2²³ on top, in two exact factors
-LOQUAT_INLINE f32x16 scale_by_power(f32x16 y, f32x16 n_plus_magic) noexcept {
-  return lanewise([&](std::size_t i) {
-    auto const n = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(n_plus_magic.v[i]) - 0x4b400000u);
-    auto const power = [](std::int32_t e) { return std::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23); };
-    return y.v[i] * power(n >> 1) * power(n - (n >> 1));
-  });
-}
 LOQUAT_INLINE f32x16 swap_pairs(f32x16 a) noexcept { // 1 0 3 2 5 4 …
   return lanewise([&](std::size_t i) { return a.v[i ^ 1]; });
 }
