@@ -95,7 +95,7 @@ TEST_CASE("a tensor of any type unpacks to floats, and says what is wrong with i
         "tensor t: 64 elements, room for 8");
   CHECK(message({"t", tensor_type::q8_0, 2, {32, 3, 1, 1}, blocks}, out) ==
         "tensor t: 68 bytes are too few for 3 rows of 32");
-  CHECK(message({"t", tensor_type::iq1_s, 2, {32, 3, 1, 1}, blocks}, out) == "tensor t: no format for type IQ1_S");
+  CHECK(message({"t", tensor_type::q2_0, 2, {64, 3, 1, 1}, blocks}, out) == "tensor t: no format for type Q2_0");
 }
 
 TEST_CASE("packing weights that are not finite is harmless") {

@@ -124,6 +124,11 @@ LOQUAT_INLINE two_rows nibbles_of_two(std::byte const* a, std::byte const* b) no
   i8x32 const both_rows = load_two(a, b);
   return {bits<0, 4>(both_rows), bits<4, 4>(both_rows)};
 }
+LOQUAT_INLINE two_rows with_fifth_bits(two_rows q, std::uint32_t a, std::uint32_t b) noexcept { // bit i for weight i
+  i8x32 const sixteen = broadcast_byte(16);
+  return {either(q.first, both(spread_bits((a & 0xffff) | b << 16), sixteen)),
+          either(q.second, both(spread_bits(a >> 16 | (b & 0xffff0000)), sixteen))};
+}
 LOQUAT_INLINE f32x8 load_f16(std::byte const* const (&block)[8], std::size_t at) noexcept {
   std::int32_t first; // every block goes on for more than four bytes
   std::memcpy(&first, block[0] + at, 4);
