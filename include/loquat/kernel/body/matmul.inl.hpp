@@ -64,6 +64,11 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     int const bias = -w.bias;
     for (std::size_t a = 0; a < depth; a += L.activations) {
       v::row_floats total[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::zero_rows();
+      }
       for (std::size_t g = 0; g < groups; ++g) {
         v::row_sums sums[Columns][vectors];
         LOQUAT_UNROLL
@@ -83,7 +88,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
               total[j][i] = dot;
             } else {
               v::row_floats const scale = v::load_rows(group_scales + i * lanes);
-              total[j][i] = g == 0 ? v::mul(dot, scale) : v::fma(dot, scale, total[j][i]);
+              total[j][i] = v::fma(dot, scale, total[j][i]);
             }
           }
         }

@@ -204,6 +204,7 @@ LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_
   return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(rows, broadcast_pair(sums)))};
 }
 LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm256_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE row_floats zero_rows() noexcept { return zero8(); }
 LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast8(x); }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }
 LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }

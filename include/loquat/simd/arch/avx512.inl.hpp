@@ -141,6 +141,7 @@ LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_
   return {_mm512_dpwssd_epi32(acc.v, _mm512_loadu_si512(pairs), broadcast_pair_512(sums))};
 }
 LOQUAT_INLINE row_floats to_floats(row_sums a) noexcept { return {_mm512_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE row_floats zero_rows() noexcept { return broadcast(0.0f); }
 LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast(x); }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return load(p); }
 LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }
