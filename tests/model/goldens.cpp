@@ -74,7 +74,21 @@ TEST_CASE("goldens: llama 3 with rope_freqs") { check("arch-llama3.gguf", false)
 TEST_CASE("goldens: stories260K, F32") { check("stories260K-f32.gguf", false); }
 TEST_CASE("goldens: stories260K, Q8_0 and F32 mixed") { check("stories260K-q8_0.gguf", true); }
 TEST_CASE("goldens: random weights, Q4_0") { check("quant-Q4_0.gguf", true); }
+TEST_CASE("goldens: random weights, Q4_1") { check("quant-Q4_1.gguf", true); }
+TEST_CASE("goldens: random weights, Q5_0") { check("quant-Q5_0.gguf", true); }
+TEST_CASE("goldens: random weights, Q5_1") { check("quant-Q5_1.gguf", true); }
 TEST_CASE("goldens: random weights, Q8_0") { check("quant-Q8_0.gguf", true); }
+TEST_CASE("goldens: random weights, Q2_K") { check("quant-Q2_K.gguf", true); }
+TEST_CASE("goldens: random weights, Q3_K_M") { check("quant-Q3_K_M.gguf", true); }
+TEST_CASE("goldens: random weights, Q4_K_M") { check("quant-Q4_K_M.gguf", true); }
+TEST_CASE("goldens: random weights, Q5_K_M") { check("quant-Q5_K_M.gguf", true); }
+TEST_CASE("goldens: random weights, Q6_K") { check("quant-Q6_K.gguf", true); }
+TEST_CASE("goldens: random weights, IQ3_XXS") { check("quant-IQ3_XXS.gguf", true); }
+TEST_CASE("goldens: random weights, IQ3_S") { check("quant-IQ3_S.gguf", true); }
+TEST_CASE("goldens: random weights, IQ4_NL") { check("quant-IQ4_NL.gguf", true); }
+TEST_CASE("goldens: random weights, IQ4_XS") { check("quant-IQ4_XS.gguf", true); }
+TEST_CASE("goldens: random weights, TQ1_0") { check("quant-TQ1_0.gguf", true); }
+TEST_CASE("goldens: random weights, TQ2_0") { check("quant-TQ2_0.gguf", true); }
 
 TEST_CASE("goldens: files that are not here yet are errors, not crashes") {
   auto const path = test::data("models/arch-mamba.gguf");

@@ -317,7 +317,13 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   simd::target target_;
 };
 
-/// The CPU backend for the library's own block formats.
+/// The CPU backend for the library's own block formats. Its kernels take some forty seconds to compile; a program of
+/// several translation units can compile them in one of them alone (`template class loquat::basic_cpu<
+/// loquat::builtin_formats>;`) and define LOQUAT_SEPARATE_KERNELS in the others.
 using cpu = basic_cpu<builtin_formats>;
+
+#ifdef LOQUAT_SEPARATE_KERNELS
+extern template class basic_cpu<builtin_formats>;
+#endif
 
 } // namespace loquat

@@ -2,10 +2,10 @@
 /// \file
 /// Products of a weight matrix with activations: y[n, rows] = x[n, k] · W[rows, k]ᵀ, for every block format.
 ///
-/// Integer formats multiply 8-bit roundings of the activations, in the order that `quant/integer_block.hpp` defines: exact
-/// integer dot products of the groups, one fused multiply-add each, blocks in ascending order. Float formats: sixteen
-/// lanes and one tree. Both orders are the same for one column and for many, on every target, so a result does not
-/// depend on the batch, the number of threads or the instruction set.
+/// Integer formats multiply 8-bit roundings of the activations, in the order that `quant/integer_block.hpp` defines:
+/// exact integer dot products of the groups, one fused multiply-add each, blocks in ascending order. Float formats:
+/// sixteen lanes and one tree. Both orders are the same for one column and for many, on every target, so a result does
+/// not depend on the batch, the number of threads or the instruction set.
 
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/integer_block.hpp>
@@ -19,9 +19,9 @@ namespace loquat::kernel {
 
 /// n vectors of k activations, k a multiple of N, rounded to 8 bits in blocks of N (see `rounded_activations`).
 ///
-/// For few columns the arrangement is [n, k], [n, k / N], [n, k / 16]. From `many_columns` on it is one tile of T columns
-/// after the other (T is the target's `tile_columns`): [k / 4, T, 4], [k / N, T], [k / 32, T, 2], and quants have the
-/// target's `tile_excess` added.
+/// For few columns the arrangement is [n, k], [n, k / N], [n, k / 16]. From `many_columns` on it is one tile of T
+/// columns after the other (T is the target's `tile_columns`): [k / 4, T, 4], [k / N, T], [k / 32, T, 2], and quants
+/// have the target's `tile_excess` added.
 struct rounded_columns {
   std::int8_t* quants;
   float* scales;
@@ -90,10 +90,13 @@ struct panel {
         starts(reinterpret_cast<std::int32_t*>(group_minima + panel_rows * panel_depth / 16)), bias(excess) {}
 };
 
+/// Fills a tile of a panel with the weights `from`, … of the rows first … last.
+using unpack_function = void(product const&, std::size_t first, std::size_t last, std::size_t from, std::size_t depth,
+                             panel const&) noexcept;
+
 inline namespace LOQUAT_SIMD_ABI {
 
-/// `multiply<Columns>(panel, x, depth, y, stride)` adds the products of a tile's rows with the first columns of a tile
-/// to y[Columns, stride].
+/// `compute(p, first, last, panel, unpack)` computes y[:, first … last) panel by panel.
 template <simd::target, tile_layout> struct tiles;
 
 /// `compute(p, first, last, scratch)` computes y[:, first … last).

@@ -29,11 +29,11 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #  define LOQUAT_INLINE inline __attribute__((always_inline))
-#  define LOQUAT_INLINE_LAMBDA noexcept __attribute__((always_inline))
+#  define LOQUAT_INLINE_LAMBDA __attribute__((always_inline))
 #  define LOQUAT_NOINLINE __attribute__((noinline))
 #else
 #  define LOQUAT_INLINE inline
-#  define LOQUAT_INLINE_LAMBDA noexcept
+#  define LOQUAT_INLINE_LAMBDA
 #  define LOQUAT_NOINLINE
 #endif
 

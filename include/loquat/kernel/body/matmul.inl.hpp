@@ -43,9 +43,11 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
 
 // A tile of unpacked rows by some columns, all accumulators in registers.
 template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
-  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes, vectors = simd::LOQUAT_TARGET_NS::tile_vectors,
-                               rows = lanes * vectors, groups = L.activations / L.group;
+  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes,
+                               vectors = simd::LOQUAT_TARGET_NS::tile_vectors, rows = lanes * vectors,
+                               groups = L.activations / L.group;
 
+  // adds the products of a tile's rows with the first columns of a tile to y[Columns, stride]
   template <std::size_t Columns>
   LOQUAT_NOINLINE static void multiply(panel const& w, rounded_columns x, std::size_t depth, float* y,
                                        std::size_t stride) noexcept {
@@ -119,7 +121,60 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     }
   }
 
+  // y[:, first … last): panels that `unpack` fills one after the other, each multiplied with all columns
+  LOQUAT_NOINLINE static void compute(product const& p, std::size_t first, std::size_t last, panel const& all,
+                                      unpack_function* unpack) noexcept {
+    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
+    rounded_columns const& all_x = p.x.rounded<L.activations>();
+    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
+    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
+      std::size_t const depth = std::min(panel_depth, p.x.k - k);
+      for (std::size_t r = first; r < last; r += panel_rows) {
+        std::size_t const end = std::min(r + panel_rows, last);
+        for (std::size_t t = 0; r + t * rows < end; ++t)
+          unpack(p, r + t * rows, std::min(r + (t + 1) * rows, end), k, depth, part(all, t, depth));
+        for (std::size_t c = 0; c < p.x.n; c += width) {
+          rounded_columns const x =
+              all_x.template from<L.activations>(c * p.x.k).template from<L.activations>(k, width);
+          for (std::size_t t = 0; r + t * rows < end; ++t)
+            multiply_some(part(all, t, depth), x, std::min(width, p.x.n - c), depth, p.y + c * p.rows + r + t * rows,
+                          p.rows, std::min(rows, end - r - t * rows));
+        }
+      }
+    }
+  }
+
  private:
+  // the t-th tile of a panel
+  static panel part(panel w, std::size_t t, std::size_t depth) noexcept {
+    std::size_t const before = t * rows;
+    w.quants += before * depth;
+    w.group_scales += before * (depth / L.group);
+    w.scales += before * (depth / L.activations);
+    w.minima += before * (depth / L.activations);
+    w.group_minima += before * (depth / 16);
+    w.starts += before * (depth / L.group);
+    return w;
+  }
+
+  // up to a tile's columns and rows
+  static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth, float* y,
+                            std::size_t stride, std::size_t some) noexcept {
+    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
+    if (some < rows) {
+      float padded[width * rows]{};
+      for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
+      multiply_some(w, x, columns, depth, padded, rows, rows);
+      for (std::size_t j = 0; j < columns; ++j) std::copy_n(padded + j * rows, some, y + j * stride);
+    } else if (columns == width) {
+      multiply<width>(w, x, depth, y, stride);
+    } else {
+      for (; columns >= 2; columns -= 2, y += 2 * stride, x.quants += 8, x.scales += 2, x.sums += 4)
+        multiply<2>(w, x, depth, y, stride);
+      if (columns != 0) multiply<1>(w, x, depth, y, stride);
+    }
+  }
+
   // sums += the dot products of the next Quads · 4 weights of every row
   template <std::size_t Quads, std::size_t Columns, class Sums>
   LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t const*& weights, std::int8_t*& x) noexcept {
@@ -163,20 +218,18 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
   using tile = tiles<simd::LOQUAT_TARGET_NS::this_target,
                      tile_layout{layout.group, layout.activations, run,
-                                 is_signed && simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima}>;
-  static constexpr std::size_t tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
+                                 is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima}>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0 &&
                 Format::block_length % layout.activations == 0);
 
   static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
-    if (p.x.n >= many_columns) return compute_panels(p, first, last, scratch);
+    if (p.x.n >= many_columns) return tile::compute(p, first, last, panel(scratch, layout.offset), unpack);
     constexpr std::size_t unit = by_eight ? 8 : 4;
     for (std::size_t r = first; r < last; r += unit) {
       std::size_t const rows = std::min(unit, last - r);
       std::size_t c = 0;
-      for (; c + 4 <= p.x.n; c += 4) few_rows<4>(p, r, rows, c);
-      for (; c + 2 <= p.x.n; c += 2) few_rows<2>(p, r, rows, c);
-      for (; c < p.x.n; ++c) few_rows<1>(p, r, rows, c);
+      for (; c + 1 < p.x.n; c += 4) few_rows<4>(p, r, rows, c);
+      if (c < p.x.n) few_rows<1>(p, r, rows, c);
     }
   }
 
@@ -207,10 +260,11 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   LOQUAT_INLINE static void eight_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::size_t const k = p.x.k;
-    rounded_columns const x = p.x.by_32.from<32>(c * k);
+    rounded_columns x[Columns];
+    for (std::size_t j = 0; j < Columns; ++j) x[j] = p.x.by_32.from<32>(std::min(c + j, p.x.n - 1) * k);
     std::byte const* w[8];
     for (std::size_t i = 0; i < 8; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
-    std::byte const* next = w[0] + 8 * p.row_bytes;                               // the next eight rows, in file order
+    std::byte const* next = w[0] + 8 * p.row_bytes;                              // the next eight rows, in file order
     v::f32x8 acc[Columns];
     for (auto& a : acc) a = v::zero8();
     for (std::size_t b = 0, offset = 0; b < k; b += 32, offset += Format::block_bytes) {
@@ -229,18 +283,17 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       v::f32x8 const scale = scales_of(block);
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
-        std::size_t const at = j * k + b;
-        auto const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_twice(x.quants + at),
-                                                           v::load_twice(x.quants + at + 16));
-        v::f32x8 const x_scale = v::broadcast8(x.scales[at / 32]);
-        acc[j] = v::fma(v::template less_sums<bias>(dots, x.sums + at / 16), v::mul(scale, x_scale), acc[j]);
+        auto const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_twice(x[j].quants + b),
+                                                           v::load_twice(x[j].quants + b + 16));
+        v::f32x8 const x_scale = v::broadcast8(x[j].scales[b / 32]);
+        acc[j] = v::fma(v::template less_sums<bias>(dots, x[j].sums + b / 16), v::mul(scale, x_scale), acc[j]);
         if constexpr (layout.minima) {
-          v::f32x8 const sum = v::broadcast8(static_cast<float>(x.sums[at / 16] + x.sums[at / 16 + 1]));
+          v::f32x8 const sum = v::broadcast8(static_cast<float>(x[j].sums[b / 16] + x[j].sums[b / 16 + 1]));
           acc[j] = v::fma(sum, v::mul(minima_of(block), x_scale), acc[j]);
         }
       }
     }
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
       float eight[8];
       v::store(eight, acc[j]);
       std::copy_n(eight, rows, p.y + (c + j) * p.rows + r);
@@ -251,7 +304,9 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   LOQUAT_INLINE static void four_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::size_t const k = p.x.k;
-    rounded_columns const& x = p.x.rounded<layout.activations>();
+    rounded_columns x[Columns];
+    for (std::size_t j = 0; j < Columns; ++j)
+      x[j] = p.x.rounded<layout.activations>().template from<layout.activations>(std::min(c + j, p.x.n - 1) * k);
     std::byte const* w[4];
     for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
     std::byte const* next = w[0] + 4 * p.row_bytes;
@@ -273,39 +328,43 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                      q3 = prepared(block[3], s);
           LOQUAT_UNROLL
           for (std::size_t j = 0; j < Columns; ++j) {
-            std::size_t const at = (c + j) * k + b + s * 32;
-            v::i32x8 const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_bytes(x.quants + at));
+            std::size_t const at = b + s * 32;
+            v::i32x8 const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_bytes(x[j].quants + at));
             if constexpr (layout.group == 16) {
-              total[j] = v::fma(v::less_sums<16, bias>(v::low(dots), x.sums + at / 16), group_scales[s * 2], total[j]);
               total[j] =
-                  v::fma(v::less_sums<16, bias>(v::high(dots), x.sums + at / 16 + 1), group_scales[s * 2 + 1], total[j]);
+                  v::fma(v::less_sums<16, bias>(v::low(dots), x[j].sums + at / 16), group_scales[s * 2], total[j]);
+              total[j] = v::fma(v::less_sums<16, bias>(v::high(dots), x[j].sums + at / 16 + 1), group_scales[s * 2 + 1],
+                                total[j]);
             } else if constexpr (layout.group == 32 && groups > 1)
-              total[j] = v::fma(v::less_sums<32, bias>(v::folded(dots), x.sums + at / 16), group_scales[s], total[j]);
+              total[j] =
+                  v::fma(v::less_sums<32, bias>(v::folded(dots), x[j].sums + at / 16), group_scales[s], total[j]);
             else if constexpr (layout.group == 32)
-              total[j] = v::less_sums<32, bias>(v::folded(dots), x.sums + at / 16);
+              total[j] = v::less_sums<32, bias>(v::folded(dots), x[j].sums + at / 16);
             else
               wide[j] = v::add(wide[j], dots);
           }
         };
         if constexpr (layout.activations == 32)
           step(a / 32);
-        else
+        else if constexpr (Columns == 1) // with the parity of s known
           for (std::size_t s = 0; s < layout.activations / 32; s += 2) step(s), step(s + 1);
+        else
+          for (std::size_t s = 0; s < layout.activations / 32; ++s) step(s);
         LOQUAT_UNROLL
         for (std::size_t j = 0; j < Columns; ++j) {
-          std::size_t const at = (c + j) * k + b + a;
+          std::size_t const at = b + a;
           if constexpr (layout.group > 32)
-            total[j] = v::less_sums<layout.group, bias>(v::folded(wide[j]), x.sums + at / 16);
-          v::f32x4 const x_scale = v::broadcast4(x.scales[at / layout.activations]);
+            total[j] = v::less_sums<layout.group, bias>(v::folded(wide[j]), x[j].sums + at / 16);
+          v::f32x4 const x_scale = v::broadcast4(x[j].scales[at / layout.activations]);
           acc[j] = v::fma(total[j], v::mul(scale, x_scale), acc[j]);
           if constexpr (layout.minima) {
-            v::f32x4 const sums = minima_sums(block, x.sums + at / 16);
+            v::f32x4 const sums = minima_sums(block, x[j].sums + at / 16);
             acc[j] = v::fma(sums, v::mul(minima_of(block), x_scale), acc[j]);
           }
         }
       }
     }
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
       float four[4];
       v::store(four, acc[j]);
       std::copy_n(four, rows, p.y + (c + j) * p.rows + r);
@@ -335,73 +394,24 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       return v::broadcast4(static_cast<float>(sums[0] + sums[1]));
   }
 
-  static void compute_panels(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
-    rounded_columns const& all_x = p.x.rounded<layout.activations>();
-    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
-    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
-      std::size_t const depth = std::min(panel_depth, p.x.k - k);
-      for (std::size_t r = first; r < last; r += panel_rows) {
-        std::size_t const rows = std::min(panel_rows, last - r), tile_count = (rows + tile::rows - 1) / tile::rows;
-        panel const all(scratch, layout.offset);
-        for (std::size_t t = 0; t < tile_count; ++t)
-          unpack(p, r + t * tile::rows, std::min(tile::rows, rows - t * tile::rows), k, depth, part(all, t, depth));
-        auto const columns = [&]<std::size_t Columns>(std::size_t c) {
-          std::size_t const in_tile = c % tile_columns;
-          rounded_columns x = all_x.template from<layout.activations>((c - in_tile) * p.x.k)
-                                  .template from<layout.activations>(k, tile_columns);
-          x.quants += in_tile * 4, x.scales += in_tile, x.sums += in_tile * 2;
-          for (std::size_t t = 0; t < tile_count; ++t) {
-            std::size_t const some = std::min(tile::rows, rows - t * tile::rows);
-            float* const y = p.y + c * p.rows + r + t * tile::rows;
-            if (some == tile::rows) {
-              tile::template multiply<Columns>(part(all, t, depth), x, depth, y, p.rows);
-            } else {
-              float padded[Columns * tile::rows]{};
-              for (std::size_t j = 0; j < Columns; ++j) std::copy_n(y + j * p.rows, some, padded + j * tile::rows);
-              tile::template multiply<Columns>(part(all, t, depth), x, depth, padded, tile::rows);
-              for (std::size_t j = 0; j < Columns; ++j) std::copy_n(padded + j * tile::rows, some, y + j * p.rows);
-            }
-          }
-        };
-        std::size_t c = 0;
-        for (; c + tile_columns <= p.x.n; c += tile_columns) columns.template operator()<tile_columns>(c);
-        for (; c + 2 <= p.x.n; c += 2) columns.template operator()<2>(c);
-        for (; c < p.x.n; ++c) columns.template operator()<1>(c);
-      }
-    }
-  }
-
-  // the t-th tile of a panel
-  static panel part(panel w, std::size_t t, std::size_t depth) noexcept {
-    std::size_t const rows = t * tile::rows;
-    w.quants += rows * depth;
-    w.group_scales += rows * (depth / layout.group);
-    w.scales += rows * (depth / layout.activations);
-    w.minima += rows * (depth / layout.activations);
-    w.group_minima += rows * (depth / 16);
-    w.starts += rows * (depth / layout.group);
-    return w;
-  }
-
-  // weights `first` … `first` + `depth` of the rows r … r + rows
-  static void unpack(product const& p, std::size_t r, std::size_t rows, std::size_t first, std::size_t depth,
+  // weights `from` … `from` + `depth` of the rows first … last
+  static void unpack(product const& p, std::size_t first, std::size_t last, std::size_t from, std::size_t depth,
                      panel const& w) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     for (std::size_t i = 0; i < tile::rows; i += 8) {
       std::byte const* block[8];
-      for (std::size_t j = 0; j < 8; ++j)
-        block[j] = p.row(r + std::min(i + j, rows - 1)) + first / Format::block_length * Format::block_bytes;
+      for (std::size_t j = 0; j < 8; ++j) // rows beyond the end repeat the last
+        block[j] = p.row(std::min(first + i + j, last - 1)) + from / Format::block_length * Format::block_bytes;
       for (std::size_t d = 0; d < depth; d += Format::block_length) {
         for (std::size_t s = 0; s < Format::block_length / 32; ++s) {
-          auto const q = [&](std::size_t j) LOQUAT_INLINE_LAMBDA {
-            auto const quants = v::load_quants(Format{}, block[j], s);
+          v::i8x32 q[8];
+          LOQUAT_UNROLL_BY(1)
+          for (std::size_t j = 0; j < 8; ++j) {
+            q[j] = v::load_quants(Format{}, block[j], s);
             if constexpr (v::tile_excess != 0 && layout.offset != 0)
-              return v::minus(quants, v::broadcast_byte(layout.offset));
-            else
-              return quants;
-          };
-          v::store_quads(q(0), q(1), q(2), q(3), q(4), q(5), q(6), q(7),
-                         w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
+              q[j] = v::minus(q[j], v::broadcast_byte(layout.offset));
+          }
+          v::store_quads(q, w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
         }
         unpack_scales<0>(block, d, i, w);
         unpack_scales<4>(block, d, i + 4, w);
@@ -412,7 +422,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   }
   // of the rows First … First + 4 of eight
   template <std::size_t First>
-  static void unpack_scales(std::byte const* const (&eight)[8], std::size_t d, std::size_t row, panel const& w) noexcept {
+  static void unpack_scales(std::byte const* const (&eight)[8], std::size_t d, std::size_t row,
+                            panel const& w) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::byte const* const block[4]{eight[First], eight[First + 1], eight[First + 2], eight[First + 3]};
     v::f32x4 const scale = scales_of(block);

@@ -82,13 +82,12 @@ LOQUAT_INLINE i8x32 ternary_digits(i8x32 a, i8x32 powers) noexcept {
   return {_mm256_or_si256(low, _mm256_slli_epi16(high, 8))};
 }
 // eight rows of 32 bytes to out[quad][row][4], quads `stride` bytes apart
-LOQUAT_INLINE void store_quads(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 e, i8x32 f, i8x32 g, i8x32 h,
-                               std::uint8_t* out, std::size_t stride) noexcept {
+LOQUAT_INLINE void store_quads(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
   // a transposition of 8 × 8 words: pairs, then quadruples, then halves
-  __m256i const ab0 = _mm256_unpacklo_epi32(a.v, b.v), ab1 = _mm256_unpackhi_epi32(a.v, b.v),
-                cd0 = _mm256_unpacklo_epi32(c.v, d.v), cd1 = _mm256_unpackhi_epi32(c.v, d.v),
-                ef0 = _mm256_unpacklo_epi32(e.v, f.v), ef1 = _mm256_unpackhi_epi32(e.v, f.v),
-                gh0 = _mm256_unpacklo_epi32(g.v, h.v), gh1 = _mm256_unpackhi_epi32(g.v, h.v);
+  __m256i const ab0 = _mm256_unpacklo_epi32(row[0].v, row[1].v), ab1 = _mm256_unpackhi_epi32(row[0].v, row[1].v),
+                cd0 = _mm256_unpacklo_epi32(row[2].v, row[3].v), cd1 = _mm256_unpackhi_epi32(row[2].v, row[3].v),
+                ef0 = _mm256_unpacklo_epi32(row[4].v, row[5].v), ef1 = _mm256_unpackhi_epi32(row[4].v, row[5].v),
+                gh0 = _mm256_unpacklo_epi32(row[6].v, row[7].v), gh1 = _mm256_unpackhi_epi32(row[6].v, row[7].v);
   auto const store = [&](std::size_t quad, __m256i abcd, __m256i efgh) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + quad * stride), _mm256_permute2x128_si256(abcd, efgh, 0x20));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (quad + 4) * stride),
@@ -114,7 +113,8 @@ struct two_rows { // sixteen weights of one row and of another
   i8x32 first, second;
 };
 LOQUAT_INLINE i8x32 load_two(void const* a, void const* b) noexcept { // 16 bytes of each
-  __m128i const low = _mm_loadu_si128(static_cast<__m128i const*>(a)), high = _mm_loadu_si128(static_cast<__m128i const*>(b));
+  __m128i const low = _mm_loadu_si128(static_cast<__m128i const*>(a)),
+                high = _mm_loadu_si128(static_cast<__m128i const*>(b));
   return {_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1)};
 }
 LOQUAT_INLINE i8x32 load_twice(void const* p) noexcept { // the same 16 bytes
@@ -209,8 +209,7 @@ template <std::size_t N> LOQUAT_INLINE __m128i load_small(std::array<std::int8_t
 template <std::size_t Groups> struct four_scales {
   alignas(16) std::int8_t bytes[Groups * 4]; // [group][row]
 
-  template <class Format>
-  LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
+  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
     __m128i const a = load_small(Format::group_scales(block[0])), b = load_small(Format::group_scales(block[1])),
                   c = load_small(Format::group_scales(block[2])), d = load_small(Format::group_scales(block[3]));
     auto const store = [this](std::size_t group, __m128i ab, __m128i cd) {
