@@ -51,7 +51,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   /// What one session's operations write besides their results.
   struct workspace {
     kernel::rounded_columns by_32, by_256; ///< of [tokens, columns] activations
-    std::span<std::byte> scratch;  ///< [threads, scratch_bytes]
+    std::span<std::byte> scratch;          ///< [threads, scratch_bytes]
     std::size_t scratch_bytes = 0;
   };
 
@@ -86,7 +86,10 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   void reserve(workspace_limits const& limits, arena_size& size) const {
     std::uint64_t const inputs = std::uint64_t{limits.tokens + kernel::widest_tile} * limits.columns;
     for (unsigned block : {32u, 256u})
-      size.add<std::int8_t>(inputs).add<float>(inputs / block).add<std::int16_t>(inputs / 16);
+      size.add<std::int8_t>(inputs)
+          .add<float>(inputs / block)
+          .add<std::int16_t>(inputs / 16)
+          .add<float>(inputs / block);
     size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
   }
   /// Takes a workspace from an arena with that much left.
@@ -95,7 +98,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     workspace work;
     auto const take = [&](std::size_t block) {
       return kernel::rounded_columns{memory.take<std::int8_t>(inputs).data(), memory.take<float>(inputs / block).data(),
-                                     memory.take<std::int16_t>(inputs / 16).data()};
+                                     memory.take<std::int16_t>(inputs / 16).data(),
+                                     memory.take<float>(inputs / block).data()};
     };
     work.by_32 = take(32);
     work.by_256 = take(256);
@@ -132,11 +136,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
         chunk -= own, ++p;
       matrix const& w = *p->weights;
       std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
-      kernel::product const product{w.data_,
-                                    w.row_bytes_,
-                                    w.rows_,
-                                    {x.data(), work.by_32, work.by_256, n, k},
-                                    p->y.data()};
+      kernel::product const product{
+          w.data_, w.row_bytes_, w.rows_, {x.data(), work.by_32, work.by_256, n, k}, p->y.data()};
       w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
       if (!p->bias.empty())
         for (std::size_t t = 0; t < n; ++t)
@@ -234,8 +235,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
   }
   template <simd::target T> struct target_constant { static constexpr simd::target value = T; };
   template <BlockFormat F, simd::target T>
-  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length, F::block_bytes,
-                                        [] {
+  static constexpr matrix_kernels table{&kernel::matmuls<T, F>::compute, &unpack_row<F>, F::block_length,
+                                        F::block_bytes, [] {
                                           if constexpr (integer_format<F>)
                                             return F::integer.activations;
                                           else
@@ -243,7 +244,8 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
                                         }()};
 
   template <std::size_t N>
-  void round(kernel::rounded_columns const& all, std::span<float const> x, std::size_t n, std::size_t k) const noexcept {
+  void round(kernel::rounded_columns const& all, std::span<float const> x, std::size_t n,
+             std::size_t k) const noexcept {
     simd::dispatch<kernel::quantizers>(target_, [&](auto kernels) {
       std::size_t const width = n < kernel::many_columns ? 1 : kernels.tile_columns;
       pool_run((n + width - 1) / width, width * k, [&](std::size_t tile, unsigned) {

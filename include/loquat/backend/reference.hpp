@@ -4,7 +4,7 @@
 /// round, and in which order sums are taken), is the oracle of every kernel test, and works in constant expressions.
 ///
 /// A float sum runs over sixteen lanes, element i in lane i mod 16, with fused multiply-adds; the lanes are then added
-/// pairwise, i with i + 8, + 4, + 2, + 1.
+/// pairwise, i with i + 8, + 4, + 2, + 1. Norms sum floats in double, in the same order.
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/math.hpp>
@@ -31,6 +31,20 @@ struct lane_sums {
       for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
     return sums[0];
   }
+};
+
+/// Sixteen lanes of a sum of floats in double.
+struct wide_lane_sums {
+  std::array<double, 16> lanes{};
+
+  constexpr void add(std::size_t i, float a) { lanes[i % 16] += static_cast<double>(a); }
+  constexpr double total() const {
+    auto sums = lanes;
+    for (std::size_t width = 8; width > 0; width /= 2)
+      for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+    return sums[0];
+  }
+  constexpr float mean(std::size_t n) const { return static_cast<float>(total() / static_cast<double>(n)); }
 };
 
 constexpr float dot(float const* a, float const* b, std::size_t n) {
@@ -115,8 +129,9 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
                           std::span<float> y) const {
     std::size_t const d = weight.size();
     for (std::size_t at = 0; at < x.size(); at += d) {
-      float const squares = detail::dot(x.data() + at, x.data() + at, d);
-      float const scale = 1.0f / math::sqrt(squares / static_cast<float>(d) + epsilon);
+      detail::wide_lane_sums squares;
+      for (std::size_t i = 0; i < d; ++i) squares.add(i, x[at + i] * x[at + i]);
+      float const scale = 1.0f / math::sqrt(squares.mean(d) + epsilon);
       for (std::size_t i = 0; i < d; ++i) y[at + i] = x[at + i] * scale * weight[i];
     }
   }
@@ -124,13 +139,12 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   constexpr void layer_norm(workspace&, std::span<float const> x, std::span<float const> weight,
                             std::span<float const> bias, float epsilon, std::span<float> y) const {
     std::size_t const d = weight.size();
-    auto const count = static_cast<float>(d);
     for (std::size_t at = 0; at < x.size(); at += d) {
-      detail::lane_sums sum, squares;
+      detail::wide_lane_sums sum, squares;
       for (std::size_t i = 0; i < d; ++i) sum.add(i, x[at + i]);
-      float const mean = sum.total() / count;
-      for (std::size_t i = 0; i < d; ++i) squares.add_product(i, x[at + i] - mean, x[at + i] - mean);
-      float const scale = 1.0f / math::sqrt(squares.total() / count + epsilon);
+      float const mean = sum.mean(d);
+      for (std::size_t i = 0; i < d; ++i) squares.add(i, (x[at + i] - mean) * (x[at + i] - mean));
+      float const scale = 1.0f / math::sqrt(squares.mean(d) + epsilon);
       for (std::size_t i = 0; i < d; ++i) y[at + i] = math::fma((x[at + i] - mean) * scale, weight[i], bias[i]);
     }
   }
@@ -223,7 +237,7 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
         integer_block<F> const block(row);
         for (std::size_t i = 0; i < F::block_length; i += step) {
           rounded_activations<step> const rounded(x + b + i);
-          sum = plus_product(sum, block, i, rounded.quants.data(), rounded.sums.data(), rounded.scale);
+          sum = plus_product(sum, block, i, rounded.quants.data(), rounded.sums.data(), rounded.scale, rounded.total);
         }
       }
       return sum;

@@ -43,6 +43,15 @@ constexpr float fma(float a, float b, float c) noexcept {
   return static_cast<float>(sum);
 }
 
+/// x rounded to the nearest integer, ties to even; 0 for NaN and beyond ±2^20.
+constexpr int nearest(float x) noexcept {
+  if (!(x > -0x1p20f && x < 0x1p20f)) return 0;
+  double const wide = static_cast<double>(x); // in float a compiler could fuse the addition with what x comes from
+  int const away = static_cast<int>(wide + (x < 0 ? -0.5 : 0.5));
+  bool const tie = away - wide == 0.5 || wide - away == 0.5;
+  return tie ? away / 2 * 2 : away;
+}
+
 /// √x, correctly rounded; NaN for negative x.
 constexpr float sqrt(float x) noexcept {
   if (!std::is_constant_evaluated()) return __builtin_sqrtf(x);

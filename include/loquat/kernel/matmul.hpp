@@ -26,10 +26,11 @@ struct rounded_columns {
   std::int8_t* quants;
   float* scales;
   std::int16_t* sums; ///< of sixteen quants
+  float* totals;      ///< arranged as the scales; of N = 32 only
 
   /// The same from activation `first` on, where a row of the arrangement has `width` activations of each column.
   template <std::size_t N> rounded_columns from(std::size_t first, std::size_t width = 1) const noexcept {
-    return {quants + first * width, scales + first / N * width, sums + first / 16 * width};
+    return {quants + first * width, scales + first / N * width, sums + first / 16 * width, totals + first / N * width};
   }
 };
 

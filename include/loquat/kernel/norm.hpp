@@ -9,7 +9,7 @@
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
 /// `rms_norm(x, w, epsilon, y, n)`: y = x / √(mean(x²) + ε) · w. `layer_norm(x, w, b, epsilon, y, n)`:
-/// y = (x − mean) / √(variance + ε) · w + b. Sums run over sixteen lanes and one tree. y may be x.
+/// y = (x − mean) / √(variance + ε) · w + b. Sums are of floats in double, over sixteen lanes and one tree. y may be x.
 template <simd::target> struct norms;
 
 } // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

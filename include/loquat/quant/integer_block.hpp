@@ -17,7 +17,7 @@ namespace loquat {
 
 /// A block's integers and scales, see `integer_layout`. g and m are 1 where the format has none.
 template <integer_format F> struct integer_block {
-  static constexpr integer_layout layout = F::integer;                      ///< of the format
+  static constexpr integer_layout layout = F::integer;                  ///< of the format
   static constexpr std::size_t groups = F::block_length / layout.group; ///< in a block
 
   std::array<std::int8_t, F::block_length> quants{}; ///< q
@@ -32,7 +32,8 @@ template <integer_format F> struct integer_block {
     group_minima.fill(1);
     if constexpr (layout.minima) minimum = F::minimum(block);
     if constexpr (groups > 1) {
-      std::ranges::transform(F::group_scales(block), group_scales.begin(), [](auto g) { return static_cast<float>(g); });
+      std::ranges::transform(F::group_scales(block), group_scales.begin(),
+                             [](auto g) { return static_cast<float>(g); });
       if constexpr (layout.minima) std::ranges::copy(F::group_minima(block), group_minima.begin());
     }
   }
@@ -50,35 +51,48 @@ LOQUAT_NO_CONTRACT_FUNCTION constexpr void unpack_integers(std::byte const* bloc
   }
 }
 
-/// N activations rounded to 8 bits: x ≈ scale · quant, and the sums of every sixteen quants. With N = 32 the scale is
-/// rounded to binary16, the rounding of Q8_0 that other engines share; with N = 256 it is a float, as in Q8_K.
+/// N activations rounded to 8 bits: x ≈ scale · quant, and the sums of every sixteen quants. The roundings are those
+/// that other engines share: with N = 32 the scale is rounded to binary16, and so is the sum of all (`total`), as in
+/// Q8_0 and Q8_1; with N = 256 the scale is a float, as in Q8_K.
 template <std::size_t N> struct rounded_activations {
   static_assert(N == 32 || N == 256);
-  std::array<std::int8_t, N> quants{};       ///< in [−127, 127]
+  std::array<std::int8_t, N> quants{};     ///< in [−127, 127]
   std::array<std::int16_t, N / 16> sums{}; ///< of sixteen quants each
-  float scale = 0;                           ///< of all
+  float scale = 0;                         ///< of all
+  float total = 0;                         ///< Σx, for N = 32
 
   /// Rounds x[N] to the nearest, ties to even. Magnitudes below 1e-30 are zero.
   constexpr explicit rounded_activations(float const* x) noexcept {
     float largest = 0;
     for (std::size_t i = 0; i < N; ++i) largest = std::max(largest, x[i] < 0 ? -x[i] : x[i]);
     if (largest < 1e-30f) return;
-    scale = largest / 127.0f;
-    if constexpr (N == 32) scale = float_from_half(half_from_float(scale));
-    float const inverse = 127.0f / largest, magic = math::exp_constants::magic;
+    float const inverse = 127.0f / largest;
+    std::int32_t sum = 0;
     for (std::size_t i = 0; i < N; ++i) {
-      std::uint32_t const bits = std::bit_cast<std::uint32_t>(math::fma(x[i], inverse, magic));
-      quants[i] = static_cast<std::int8_t>(bits & 0xff); // the integer stands in the low bits
+      quants[i] = static_cast<std::int8_t>(math::nearest(x[i] * inverse));
       sums[i / 16] = static_cast<std::int16_t>(sums[i / 16] + quants[i]);
+      sum += quants[i];
     }
+    scale = scale_of(largest);
+    if constexpr (N == 32) total = total_of(largest, sum);
   }
+  static constexpr float scale_of(float largest) noexcept { ///< of a block's largest magnitude
+    return N == 32 ? rounded_to_half(largest / 127.0f) : 1.0f / (127.0f / largest);
+  }
+  /// Of a block's largest magnitude and the sum of its quants.
+  static constexpr float total_of(float largest, std::int32_t sum) noexcept {
+    return rounded_to_half(largest / 127.0f * static_cast<float>(sum));
+  }
+
+ private:
+  static constexpr float rounded_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
 };
 
 /// sum + the product of the activation block's weights `first`, … of b with rounded activations: integer dot products
 /// of the groups, exact; fused multiply-adds with g in ascending order; one with s · scale; one for the minima.
 template <integer_format F>
 constexpr float plus_product(float sum, integer_block<F> const& b, std::size_t first, std::int8_t const* quants,
-                             std::int16_t const* sums, float scale) noexcept {
+                             std::int16_t const* sums, float scale, float x_total) noexcept {
   constexpr integer_layout layout = F::integer;
   float total = 0;
   std::int32_t minima = 0;
@@ -90,7 +104,9 @@ constexpr float plus_product(float sum, integer_block<F> const& b, std::size_t f
     minima += b.group_minima[(first + i) / layout.group] * x;
   }
   sum = math::fma(total, b.scale * scale, sum);
-  return layout.minima ? math::fma(static_cast<float>(minima), b.minimum * scale, sum) : sum;
+  if constexpr (!layout.minima) return sum;
+  if constexpr (layout.activations == 32) return math::fma(x_total, b.minimum, sum);
+  return math::fma(static_cast<float>(minima), b.minimum * scale, sum);
 }
 
 } // namespace loquat

@@ -7,19 +7,20 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
 
   template <std::size_t N> static void quantize(float const* x, std::size_t k, rounded_columns out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    v::f32x16 const magic = v::broadcast(math::exp_constants::magic); // rounds to an integer in the low bits
-    for (std::size_t i = 0; i < k; i += N, ++out.scales) {
+    for (std::size_t i = 0; i < k; i += N) {
       v::f32x16 magnitudes = v::broadcast(0.0f);
       for (std::size_t j = i; j < i + N; j += 16) magnitudes = v::max(v::abs(v::load(x + j)), magnitudes);
       float const largest = v::max(magnitudes);
       bool const vanishes = largest < 1e-30f;
       v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
       for (std::size_t j = i; j < i + N; j += 16) {
-        v::store_i8(out.quants + j, v::fma(v::load(x + j), inverse, magic));
+        v::store_nearest_i8(out.quants + j, v::mul(v::load(x + j), inverse));
         out.sums[j / 16] = v::sum_of_16(out.quants + j);
       }
-      *out.scales = vanishes ? 0.0f : largest / 127.0f;
-      if constexpr (N == 32) *out.scales = float_from_half(half_from_float(*out.scales));
+      using rounded = rounded_activations<N>;
+      out.scales[i / N] = vanishes ? 0.0f : rounded::scale_of(largest);
+      if constexpr (N == 32)
+        out.totals[i / N] = vanishes ? 0.0f : rounded::total_of(largest, out.sums[i / 16] + out.sums[i / 16 + 1]);
     }
   }
 
@@ -30,7 +31,7 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
         std::int8_t quants[N];
         std::int16_t sums[N / 16];
         rounded_columns const to = out.from<N>(i, tile_columns);
-        quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums});
+        quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums, to.totals + j});
         for (auto& q : quants)
           q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
         for (std::size_t q = 0; q < N / 4; ++q) std::memcpy(to.quants + (q * tile_columns + j) * 4, quants + q * 4, 4);
@@ -102,7 +103,9 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) {
           acc[j][i] = v::fma(total[j][i], v::mul(v::load_rows(scales + i * lanes), scale), acc[j][i]);
-          if constexpr (L.minima) {
+          if constexpr (L.minima && L.activations == 32) {
+            acc[j][i] = v::fma(v::broadcast_rows(x.totals[j]), v::load_rows(minima + i * lanes), acc[j][i]);
+          } else if constexpr (L.minima) {
             v::row_sums sum = v::zero_sums();
             LOQUAT_UNROLL
             for (std::size_t m = 0; m < L.activations / 32; ++m)
@@ -111,7 +114,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
           }
         }
       }
-      x.scales += width, x.sums += L.activations / 16 * width;
+      x.scales += width, x.totals += width, x.sums += L.activations / 16 * width;
       scales += rows, minima += rows, group_minima += L.activations / 16 * rows;
     }
     LOQUAT_UNROLL
@@ -169,7 +172,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     } else if (columns == width) {
       multiply<width>(w, x, depth, y, stride);
     } else {
-      for (; columns >= 2; columns -= 2, y += 2 * stride, x.quants += 8, x.scales += 2, x.sums += 4)
+      for (; columns >= 2; columns -= 2, y += 2 * stride, x.quants += 8, x.scales += 2, x.totals += 2, x.sums += 4)
         multiply<2>(w, x, depth, y, stride);
       if (columns != 0) multiply<1>(w, x, depth, y, stride);
     }
@@ -287,10 +290,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                                                            v::load_twice(x[j].quants + b + 16));
         v::f32x8 const x_scale = v::broadcast8(x[j].scales[b / 32]);
         acc[j] = v::fma(v::template less_sums<bias>(dots, x[j].sums + b / 16), v::mul(scale, x_scale), acc[j]);
-        if constexpr (layout.minima) {
-          v::f32x8 const sum = v::broadcast8(static_cast<float>(x[j].sums[b / 16] + x[j].sums[b / 16 + 1]));
-          acc[j] = v::fma(sum, v::mul(minima_of(block), x_scale), acc[j]);
-        }
+        if constexpr (layout.minima) acc[j] = v::fma(v::broadcast8(x[j].totals[b / 32]), minima_of(block), acc[j]);
       }
     }
     for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
@@ -387,11 +387,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   }
   LOQUAT_INLINE static auto minima_sums(std::byte const* const (&block)[4], std::int16_t const* sums) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    if constexpr (groups > 1)
-      return v::dots_with_sums(Format::group_minima(block[0]), Format::group_minima(block[1]),
-                               Format::group_minima(block[2]), Format::group_minima(block[3]), sums);
-    else
-      return v::broadcast4(static_cast<float>(sums[0] + sums[1]));
+    return v::dots_with_sums(Format::group_minima(block[0]), Format::group_minima(block[1]),
+                             Format::group_minima(block[2]), Format::group_minima(block[3]), sums);
   }
 
   // weights `from` … `from` + `depth` of the rows first … last
@@ -468,7 +465,8 @@ template <integer_format Format> struct matmuls<simd::target::scalar, Format> {
           for (std::size_t i = 0; i < Format::block_length; i += step) {
             std::size_t const at = c * p.x.k + b + i;
             float& y = p.y[c * p.rows + r];
-            y = plus_product(y, block, i, x.quants + at, x.sums + at / 16, x.scales[at / step]);
+            float const total = step == 32 ? x.totals[at / step] : 0.0f;
+            y = plus_product(y, block, i, x.quants + at, x.sums + at / 16, x.scales[at / step], total);
           }
       }
     }

@@ -95,10 +95,10 @@ LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept
   store_f16(padded, a);
   std::memcpy(p, padded, n * sizeof *p);
 }
-LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept { // the low byte of each lane
-  __m256i const low_bytes = _mm256_set1_epi32(0xff);
-  __m256i const lo = _mm256_and_si256(_mm256_castps_si256(a_plus_magic.lo), low_bytes);
-  __m256i const hi = _mm256_and_si256(_mm256_castps_si256(a_plus_magic.hi), low_bytes);
+LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
+  __m256i const low_bytes = _mm256_set1_epi32(0xff); // 0 of the integer that NaN becomes
+  __m256i const lo = _mm256_and_si256(_mm256_cvtps_epi32(a.lo), low_bytes);
+  __m256i const hi = _mm256_and_si256(_mm256_cvtps_epi32(a.hi), low_bytes);
   __m256i const words = _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0xd8);
   __m128i const bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);

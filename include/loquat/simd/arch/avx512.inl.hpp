@@ -68,8 +68,8 @@ LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
 LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
   _mm256_mask_storeu_epi16(p, first_lanes(n), narrow_f16(a));
 }
-LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_castps_si512(a_plus_magic.v)));
+LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
 }
 
 // vpdpbusd multiplies unsigned by signed bytes: signed weights are stored with 128 added

@@ -89,12 +89,10 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept {
 LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   return lanewise([=](std::size_t i) { return i < n ? float_from_bfloat(p[i]) : 0.0f; });
 }
-// round(a) to the nearest integer, ties to even, |a| ≤ 127; 16 bytes
-LOQUAT_INLINE void store_i8(std::int8_t* p, f32x16 a_plus_magic) noexcept {
-  for (std::size_t i = 0; i < 16; ++i)
-    p[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(a_plus_magic.v[i]) & 0xffu);
+// a rounded to the nearest integers, ties to even, |a| ≤ 127; 0 for NaN
+LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
+  for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(math::nearest(a.v[i]));
 }
-
 LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   int total = 0;
