@@ -13,7 +13,7 @@ Member ([a-z0-9_]+)\(.*\) -> \1
 Member operator[^a-z]+
 Member (value|error|difference|reference|iterator)_(type|concept|category) \(typedef\)
 \(macro definition\)
-Member (next|begin|end|pack|unpack)\(
+Member (next|begin|end|pack|unpack|quants|scale|minimum|group_scales|group_minima)\(
 class for member .* cannot be found
 No output formats selected'
 warnings=$({ cat docs/Doxyfile; echo GENERATE_HTML=NO; echo OUTPUT_DIRECTORY=; echo INPUT=include; } | doxygen - 2>&1) ||
