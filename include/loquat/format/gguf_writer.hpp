@@ -104,7 +104,14 @@ class writer {
 
   /// Writes the file to `path` (UTF-8), which gets it whole or stays as it was. Errors: the writer's own, `errc::io`.
   result<void> write(std::string const& path) const {
-    auto file = open_for(path);
+    return write(path, own_data());
+  }
+
+  /// The same, but the tensors' data need not be there yet: `data_of(tensor)` is asked for those of each tensor when its
+  /// turn comes, and returns a `result<std::span<std::byte const>>` that must be valid until the next call. So a file
+  /// can be made that does not fit into memory. Errors: also those of `data_of`.
+  template <class DataOf> result<void> write(std::string const& path, DataOf data_of) const {
+    auto file = open_for(path, data_of);
     return file ? file->commit() : result<void>(file.error());
   }
 
@@ -133,7 +140,8 @@ class writer {
       parts[i].add(split_number_key, i);
       parts[i].add(split_count_key, count);
       parts[i].add(split_tensors_key, static_cast<std::int32_t>(tensors_.size()));
-      auto file = parts[i].open_for(split_path(prefix, i, count));
+      own_data data_of;
+      auto file = parts[i].open_for(split_path(prefix, i, count), data_of);
       if (!file) return file.error();
       files.push_back(std::move(*file));
     }
@@ -169,11 +177,17 @@ class writer {
     return layout->alignment;
   }
 
+  // What the tensors were added with.
+  struct own_data {
+    constexpr result<std::span<std::byte const>> operator()(tensor_view const& tensor) const { return tensor.data; }
+  };
+
   /// Gives the file to `sink(bytes)`, which returns a `result<void>`, piece by piece.
-  template <class Sink> constexpr result<void> emit(Sink sink) const {
+  template <class Sink, class DataOf> constexpr result<void> emit(Sink sink, DataOf& data_of) const {
     auto const aligned = alignment();
     if (!aligned) return aligned.error();
     auto header = start(tensors_.size());
+    std::vector<std::uint64_t> sizes;
     std::uint64_t offset = 0;
     for (auto const& tensor : tensors_) {
       detail::append_string(header, tensor.name);
@@ -183,10 +197,8 @@ class writer {
         append_little(header, stored[i] = tensor.shape[i]);
       append_little(header, static_cast<std::uint32_t>(tensor.type));
       append_little(header, offset);
-      if (auto const size = byte_size(tensor.type, stored); size && *size != tensor.data.size())
-        return fail(errc::argument, "tensor ", tensor.name, ": expected ", *size, " bytes of data, found ",
-                    tensor.data.size());
-      offset = detail::align_up(offset + tensor.data.size(), *aligned);
+      sizes.push_back(byte_size(tensor.type, stored).value_or(0)); // 0: the reader is going to say what is wrong
+      offset = detail::align_up(offset + sizes.back(), *aligned);
     }
     header.resize(static_cast<std::size_t>(detail::align_up(header.size(), *aligned)), std::byte{0});
     std::vector<char> copy;
@@ -194,20 +206,24 @@ class writer {
       return whole.error();
     if (auto sunk = sink(std::span<std::byte const>(header)); !sunk) return sunk;
     std::vector<std::byte> const zeros(*aligned, std::byte{0});
-    for (auto const& tensor : tensors_) {
-      auto const size = tensor.data.size();
-      if (auto sunk = sink(tensor.data); !sunk) return sunk;
-      auto const padding = static_cast<std::size_t>(detail::align_up(size, *aligned) - size);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      auto const data = data_of(tensors_[i]);
+      if (!data) return data.error();
+      if (data->size() != sizes[i])
+        return fail(errc::argument, "tensor ", tensors_[i].name, ": expected ", sizes[i], " bytes of data, found ",
+                    data->size());
+      if (auto sunk = sink(*data); !sunk) return sunk;
+      auto const padding = static_cast<std::size_t>(detail::align_up(sizes[i], *aligned) - sizes[i]);
       if (auto sunk = sink(std::span(zeros).first(padding)); !sunk) return sunk;
     }
     return {};
   }
 
   /// The file at `path`, written but not yet put in place.
-  result<atomic_file> open_for(std::string const& path) const {
+  template <class DataOf> result<atomic_file> open_for(std::string const& path, DataOf& data_of) const {
     auto file = atomic_file::create(path);
     if (!file) return file;
-    auto written = emit([&](std::span<std::byte const> piece) { return file->write(piece); });
+    auto written = emit([&](std::span<std::byte const> piece) { return file->write(piece); }, data_of);
     if (!written) return written.error();
     return file;
   }
@@ -220,10 +236,13 @@ class writer {
 // Not in the class, because Clang evaluates no template in a constant that stands further down in it.
 constexpr result<std::vector<std::byte>> writer::bytes() const {
   std::vector<std::byte> out;
-  auto written = emit([&](std::span<std::byte const> piece) {
-    out.insert(out.end(), piece.begin(), piece.end());
-    return result<void>();
-  });
+  own_data data_of;
+  auto written = emit(
+      [&](std::span<std::byte const> piece) {
+        out.insert(out.end(), piece.begin(), piece.end());
+        return result<void>();
+      },
+      data_of);
   if (!written) return written.error();
   return out;
 }

@@ -18,14 +18,14 @@
 
 namespace loquat {
 
-/// How the integer kernels see a format: weight = s · g · (q − offset) + e · m, with small integers q, one float s (and
+/// How the integer kernels see a format: weight = s · g · (q − offset) ± e · m, with small integers q, one float s (and
 /// e) for a block, and one g (and m) for a group of weights in it.
 struct integer_layout {
   std::size_t group = 32;       ///< weights that share g and m: 16, 32 or 256
   std::size_t activations = 32; ///< activations that are rounded to 8 bits with one scale: 32 or 256
   int lowest = 0, highest = 0;  ///< of q: within [−128, 127]
   int offset = 0;
-  bool minima = false; ///< whether there are e and m
+  int minima = 0; ///< e · m is added (1) or subtracted (−1); 0: there are none
 
   constexpr bool is_signed() const noexcept { return lowest < 0; }                            ///< some q are negative
   constexpr int largest() const noexcept { return highest > -lowest ? highest : -lowest; } ///< |q|
@@ -60,7 +60,8 @@ concept WeightedFormat = PackableFormat<F> && requires(float const* weights, flo
 
 /// A format with integer kernels. Where a block has one group only, there are no `group_scales` and `group_minima`.
 /// Its vector code is `load_quants(format, block, step)`: q of the weights 32 · step … 32 · step + 31. A format whose
-/// scale (minimum) is a binary16 as it stands in the block may say at which byte with `scale_at` (`minimum_at`).
+/// scale (minimum) is a binary16 in the block may say at which byte with `scale_at` (`minimum_at`), and which power of two
+/// the scale is multiplied with (`scale_factor`).
 template <class F>
 concept integer_format = BlockFormat<F> && requires(std::byte const* block, std::int8_t* q) {
   { F::integer } -> std::convertible_to<integer_layout>;

@@ -30,16 +30,16 @@ template <integer_format F> struct integer_block {
     F::quants(block, quants.data());
     group_scales.fill(1);
     group_minima.fill(1);
-    if constexpr (layout.minima) minimum = F::minimum(block);
+    if constexpr (layout.minima != 0) minimum = F::minimum(block);
     if constexpr (groups > 1) {
       std::ranges::transform(F::group_scales(block), group_scales.begin(),
                              [](auto g) { return static_cast<float>(g); });
-      if constexpr (layout.minima) std::ranges::copy(F::group_minima(block), group_minima.begin());
+      if constexpr (layout.minima != 0) std::ranges::copy(F::group_minima(block), group_minima.begin());
     }
   }
 };
 
-/// `unpack` of an integer format: s · g · (q − offset) + e · m, every operation rounded by itself.
+/// `unpack` of an integer format: s · g · (q − offset) ± e · m, every operation rounded by itself.
 template <integer_format F>
 LOQUAT_NO_CONTRACT_FUNCTION constexpr void unpack_integers(std::byte const* block, float* weights) noexcept {
   LOQUAT_NO_CONTRACT
@@ -47,7 +47,7 @@ LOQUAT_NO_CONTRACT_FUNCTION constexpr void unpack_integers(std::byte const* bloc
   for (std::size_t i = 0; i < F::block_length; ++i) {
     std::size_t const g = i / b.layout.group;
     weights[i] = b.scale * b.group_scales[g] * static_cast<float>(b.quants[i] - b.layout.offset);
-    if constexpr (F::integer.minima) weights[i] += b.minimum * static_cast<float>(b.group_minima[g]);
+    if constexpr (F::integer.minima != 0) weights[i] += b.minimum * static_cast<float>(F::integer.minima * b.group_minima[g]);
   }
 }
 
@@ -104,9 +104,9 @@ constexpr float plus_product(float sum, integer_block<F> const& b, std::size_t f
     minima += b.group_minima[(first + i) / layout.group] * x;
   }
   sum = math::fma(total, b.scale * scale, sum);
-  if constexpr (!layout.minima) return sum;
-  if constexpr (layout.activations == 32) return math::fma(x_total, b.minimum, sum);
-  return math::fma(static_cast<float>(minima), b.minimum * scale, sum);
+  if constexpr (layout.minima == 0) return sum;
+  if constexpr (layout.activations == 32) return math::fma(static_cast<float>(layout.minima) * x_total, b.minimum, sum);
+  return math::fma(static_cast<float>(layout.minima * minima), b.minimum * scale, sum);
 }
 
 } // namespace loquat

@@ -17,8 +17,10 @@ struct iq1_s {
   static constexpr std::string_view name = "IQ1_S";
   static constexpr std::size_t block_length = 256, block_bytes = 50;
   static constexpr integer_layout integer{.activations = 256, .lowest = -9, .highest = 9};
+  static constexpr std::size_t scale_at = 0;
+  static constexpr float scale_factor = 0.125f;
 
-  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * 0.125f; }
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * scale_factor; }
   static constexpr std::array<std::int8_t, 8> group_scales(std::byte const* block) noexcept {
     auto const four = [block](std::size_t at) {
       std::uint64_t const words = detail::load_u64(block + at) >> 12 & 0x0007000700070007, pairs = words | words >> 8;

@@ -16,8 +16,10 @@ struct iq2_s {
   static constexpr std::string_view name = "IQ2_S";
   static constexpr std::size_t block_length = 256, block_bytes = 82;
   static constexpr integer_layout integer{.group = 16, .activations = 256, .lowest = -43, .highest = 43};
+  static constexpr std::size_t scale_at = 0;
+  static constexpr float scale_factor = 0.125f;
 
-  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * 0.125f; }
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * scale_factor; }
   static constexpr std::array<std::int8_t, 16> group_scales(std::byte const* block) noexcept {
     return detail::odd_scales(detail::load_u64(block + 74));
   }

@@ -17,8 +17,10 @@ struct iq2_xxs {
   static constexpr std::string_view name = "IQ2_XXS";
   static constexpr std::size_t block_length = 256, block_bytes = 66;
   static constexpr integer_layout integer{.activations = 256, .lowest = -43, .highest = 43};
+  static constexpr std::size_t scale_at = 0;
+  static constexpr float scale_factor = 0.125f;
 
-  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * 0.125f; }
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * scale_factor; }
   static constexpr std::array<std::int8_t, 8> group_scales(std::byte const* block) noexcept {
     return detail::odd_scales<8>(block + 9);
   }

@@ -17,8 +17,10 @@ struct iq3_xxs {
   static constexpr std::string_view name = "IQ3_XXS";
   static constexpr std::size_t block_length = 256, block_bytes = 98;
   static constexpr integer_layout integer{.activations = 256, .lowest = -62, .highest = 62};
+  static constexpr std::size_t scale_at = 0;
+  static constexpr float scale_factor = 0.25f;
 
-  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * 0.25f; }
+  static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block) * scale_factor; }
   static constexpr std::array<std::int8_t, 8> group_scales(std::byte const* block) noexcept {
     return detail::odd_scales<4>(block + 69);
   }

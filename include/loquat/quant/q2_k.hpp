@@ -16,11 +16,11 @@ struct q2_k {
   static constexpr tensor_type type = tensor_type::q2_k;
   static constexpr std::string_view name = "Q2_K";
   static constexpr std::size_t block_length = 256, block_bytes = 84;
-  static constexpr integer_layout integer{.group = 16, .activations = 256, .highest = 3, .minima = true};
-  static constexpr std::size_t scale_at = 80;
+  static constexpr integer_layout integer{.group = 16, .activations = 256, .highest = 3, .minima = -1};
+  static constexpr std::size_t scale_at = 80, minimum_at = 82;
 
   static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block + 80); }
-  static constexpr float minimum(std::byte const* block) noexcept { return -detail::load_half(block + 82); }
+  static constexpr float minimum(std::byte const* block) noexcept { return detail::load_half(block + 82); }
   static constexpr std::array<std::int8_t, 16> group_scales(std::byte const* block) noexcept {
     constexpr std::uint64_t low = 0x0f0f0f0f0f0f0f0f;
     return detail::bytes_of(detail::load_u64(block) & low, detail::load_u64(block + 8) & low);
@@ -60,6 +60,16 @@ struct q2_k {
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q2_k, std::byte const* block, std::size_t step) noexcept {
   return moved_bits<0, 2>(step % 4 * 2, load_bytes(block + 16 + step / 4 * 32));
+}
+LOQUAT_INLINE group_words<4> load_group_scales(q2_k, std::byte const* const (&block)[4]) noexcept {
+  group_words<4> w = load_sixteen(block, 0);
+  for (auto& word : w.word) word = bits<0, 4>(word);
+  return w;
+}
+LOQUAT_INLINE group_words<4> load_group_minima(q2_k, std::byte const* const (&block)[4]) noexcept {
+  group_words<4> w = load_sixteen(block, 0);
+  for (auto& word : w.word) word = bits<4, 4>(word);
+  return w;
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -18,7 +18,7 @@ struct q4_1 {
   static constexpr tensor_type type = tensor_type::q4_1;
   static constexpr std::string_view name = "Q4_1";
   static constexpr std::size_t block_length = 32, block_bytes = 20;
-  static constexpr integer_layout integer{.highest = 15, .minima = true};
+  static constexpr integer_layout integer{.highest = 15, .minima = 1};
   static constexpr std::size_t scale_at = 0, minimum_at = 2;
 
   static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block); }

@@ -17,11 +17,11 @@ struct q5_k {
   static constexpr tensor_type type = tensor_type::q5_k;
   static constexpr std::string_view name = "Q5_K";
   static constexpr std::size_t block_length = 256, block_bytes = 176;
-  static constexpr integer_layout integer{.activations = 256, .highest = 31, .minima = true};
-  static constexpr std::size_t scale_at = 0;
+  static constexpr integer_layout integer{.activations = 256, .highest = 31, .minima = -1};
+  static constexpr std::size_t scale_at = 0, minimum_at = 2;
 
   static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block); }
-  static constexpr float minimum(std::byte const* block) noexcept { return -detail::load_half(block + 2); }
+  static constexpr float minimum(std::byte const* block) noexcept { return detail::load_half(block + 2); }
   static constexpr auto group_scales(std::byte const* block) noexcept { return detail::six_bit_scales(block + 4); }
   static constexpr auto group_minima(std::byte const* block) noexcept { return detail::six_bit_minima(block + 4); }
   static constexpr void quants(std::byte const* block, std::int8_t* q) noexcept {
@@ -64,6 +64,12 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q5_k, std::byte const* block, std::size_t step) noexcept {
   i8x32 const low = moved_bits<0, 4>(step % 2 * 4, load_bytes(block + 48 + step / 2 * 32));
   return either(low, moved_bits<4, 1>(step, load_bytes(block + 16)));
+}
+LOQUAT_INLINE group_words<2> load_group_scales(q5_k, std::byte const* const (&block)[4]) noexcept {
+  return six_bit_scales(block, 4);
+}
+LOQUAT_INLINE group_words<2> load_group_minima(q5_k, std::byte const* const (&block)[4]) noexcept {
+  return six_bit_minima(block, 4);
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -1,8 +1,9 @@
-#pragma once
 /// \file
 /// The twelve bytes in which Q4_K and Q5_K keep eight scales and eight minima of six bits: bytes 0…3 are scales 0…3,
 /// bytes 4…7 minima 0…3, bytes 8…11 the low nibbles of scales (low) and minima (high) 4…7, whose two high bits stand
-/// above the six bits of bytes 0…3 and 4…7.
+/// above the six bits of bytes 0…3 and 4…7. `simd/arch` has the same for four rows at once.
+#ifndef LOQUAT_QUANT_SCALE_PAIRS_HPP
+#define LOQUAT_QUANT_SCALE_PAIRS_HPP
 
 #include <loquat/quant/block.hpp>
 
@@ -30,3 +31,6 @@ constexpr void store_six_bit_pairs(std::array<int, 8> const& scales, std::array<
 }
 
 } // namespace loquat::detail
+
+
+#endif

@@ -221,7 +221,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
   using tile = tiles<simd::LOQUAT_TARGET_NS::this_target,
                      tile_layout{layout.group, layout.activations, run,
-                                 is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima}>;
+                                 is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima != 0}>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0 &&
                 Format::block_length % layout.activations == 0);
 
@@ -290,7 +290,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                                                            v::load_twice(x[j].quants + b + 16));
         v::f32x8 const x_scale = v::broadcast8(x[j].scales[b / 32]);
         acc[j] = v::fma(v::template less_sums<bias>(dots, x[j].sums + b / 16), v::mul(scale, x_scale), acc[j]);
-        if constexpr (layout.minima) acc[j] = v::fma(v::broadcast8(x[j].totals[b / 32]), minima_of(block), acc[j]);
+        if constexpr (layout.minima != 0) acc[j] = v::fma(v::broadcast8(x[j].totals[b / 32]), minima_of(block), acc[j]);
       }
     }
     for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
@@ -316,8 +316,11 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t line = 0; line < 4 * Format::block_bytes; line += 64) // the next four rows, in file order
         __builtin_prefetch(next + 4 * offset + line);
       std::byte const* const block[4]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset};
-      v::f32x4 const scale = scales_of(block);
+      auto const [scale, minimum] = scales_and_minima_of(block);
       v::four_scales<groups> const group_scales(Format{}, block);
+      auto const group_minima = [&] {
+        if constexpr (layout.minima != 0) return v::load_group_minima(Format{}, block);
+      };
       for (std::size_t a = 0; a < Format::block_length; a += layout.activations) {
         v::f32x4 total[Columns];
         v::i32x8 wide[Columns];
@@ -346,8 +349,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         };
         if constexpr (layout.activations == 32)
           step(a / 32);
-        else if constexpr (Columns == 1) // with the parity of s known
-          for (std::size_t s = 0; s < layout.activations / 32; s += 2) step(s), step(s + 1);
+        else if constexpr (Columns == 1) // with s modulo 4 known
+          for (std::size_t s = 0; s < layout.activations / 32; s += 4) step(s), step(s + 1), step(s + 2), step(s + 3);
         else
           for (std::size_t s = 0; s < layout.activations / 32; ++s) step(s);
         LOQUAT_UNROLL
@@ -357,9 +360,10 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
             total[j] = v::less_sums<layout.group, bias>(v::folded(wide[j]), x[j].sums + at / 16);
           v::f32x4 const x_scale = v::broadcast4(x[j].scales[at / layout.activations]);
           acc[j] = v::fma(total[j], v::mul(scale, x_scale), acc[j]);
-          if constexpr (layout.minima) {
-            v::f32x4 const sums = minima_sums(block, x[j].sums + at / 16);
-            acc[j] = v::fma(sums, v::mul(minima_of(block), x_scale), acc[j]);
+          if constexpr (layout.minima != 0) {
+            v::f32x4 const sums = v::dots_with_sums(group_minima(), x[j].sums + at / 16);
+            v::f32x4 const factor = v::mul(minimum, x_scale);
+            acc[j] = layout.minima < 0 ? v::fma_negated(sums, factor, acc[j]) : v::fma(sums, factor, acc[j]);
           }
         }
       }
@@ -373,7 +377,9 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
 
   template <std::size_t N> LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[N]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    if constexpr (requires { Format::scale_at; })
+    if constexpr (requires { Format::scale_factor; })
+      return v::mul(v::load_f16(block, Format::scale_at), v::broadcast4(Format::scale_factor));
+    else if constexpr (requires { Format::scale_at; })
       return v::load_f16(block, Format::scale_at);
     else
       return v::set(block, Format::scale);
@@ -385,10 +391,15 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     else
       return v::set(block, Format::minimum);
   }
-  LOQUAT_INLINE static auto minima_sums(std::byte const* const (&block)[4], std::int16_t const* sums) noexcept {
+  // both of four rows; zeros for minima that are none
+  LOQUAT_INLINE static auto scales_and_minima_of(std::byte const* const (&block)[4]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    return v::dots_with_sums(Format::group_minima(block[0]), Format::group_minima(block[1]),
-                             Format::group_minima(block[2]), Format::group_minima(block[3]), sums);
+    if constexpr (requires { requires Format::minimum_at == Format::scale_at + 2; })
+      return v::load_f16_pairs(block, Format::scale_at);
+    else if constexpr (layout.minima != 0)
+      return v::f16_pairs{scales_of(block), minima_of(block)};
+    else
+      return v::f16_pairs{scales_of(block), v::zero4()};
   }
 
   // weights `from` … `from` + `depth` of the rows first … last
@@ -423,11 +434,10 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                             panel const& w) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::byte const* const block[4]{eight[First], eight[First + 1], eight[First + 2], eight[First + 3]};
-    v::f32x4 const scale = scales_of(block);
+    auto const [scale, minimum] = scales_and_minima_of(block);
     for (std::size_t a = 0; a < Format::block_length; a += layout.activations)
       v::store(w.scales + (d + a) / layout.activations * tile::rows + row, scale);
-    if constexpr (layout.minima) {
-      v::f32x4 const minimum = minima_of(block);
+    if constexpr (layout.minima != 0) {
       for (std::size_t a = 0; a < Format::block_length; a += layout.activations)
         v::store(w.minima + (d + a) / layout.activations * tile::rows + row, minimum);
     }
@@ -440,12 +450,13 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t i = 0; i < groups; ++i)
         w.group_scales[(d / layout.group + i) * stride + row] = static_cast<float>(g[i]);
     }
-    if constexpr (layout.minima) {
+    if constexpr (layout.minima != 0) {
       std::array<std::int8_t, groups> m;
       m.fill(1);
       if constexpr (groups > 1) m = Format::group_minima(block);
       for (std::size_t i = 0; i < Format::block_length / 16; ++i) // in pairs for every 32 weights
-        w.group_minima[((d / 32 + i / 2) * stride + row) * 2 + i % 2] = m[i * 16 / layout.group];
+        w.group_minima[((d / 32 + i / 2) * stride + row) * 2 + i % 2] =
+            static_cast<std::int16_t>(layout.minima * m[i * 16 / layout.group]);
     }
   }
 };

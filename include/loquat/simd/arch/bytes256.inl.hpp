@@ -14,6 +14,9 @@ LOQUAT_INLINE f32x4 zero4() noexcept { return {_mm_setzero_ps()}; }
 LOQUAT_INLINE f32x4 broadcast4(float x) noexcept { return {_mm_set1_ps(x)}; }
 LOQUAT_INLINE f32x4 mul(f32x4 a, f32x4 b) noexcept { return {_mm_mul_ps(a.v, b.v)}; }
 LOQUAT_INLINE f32x4 fma(f32x4 a, f32x4 b, f32x4 c) noexcept { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
+LOQUAT_INLINE f32x4 fma_negated(f32x4 a, f32x4 b, f32x4 c) noexcept {
+  return {_mm_fnmadd_ps(a.v, b.v, c.v)};
+} // c − a · b
 LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { _mm_storeu_ps(p, a.v); }
 LOQUAT_INLINE f32x4 from_f16(std::uint16_t a, std::uint16_t b, std::uint16_t c, std::uint16_t d) noexcept {
   std::uint64_t const packed =
@@ -199,26 +202,78 @@ LOQUAT_INLINE f32x4 load_f16(std::byte const* const (&block)[4], std::size_t at)
   for (std::size_t i = 0; i < 4; ++i) std::memcpy(half + i, block[i] + at, 2);
   return from_f16(half[0], half[1], half[2], half[3]);
 }
-template <std::size_t N> LOQUAT_INLINE __m128i load_small(std::array<std::int8_t, N> const& bytes) noexcept {
-  static_assert(N == 8 || N == 16);
-  __m128i r = _mm_setzero_si128();
-  std::memcpy(&r, bytes.data(), N);
+LOQUAT_INLINE __m128i load_words(std::byte const* const (&block)[4], std::size_t at) noexcept { // 32 bits of each
+  std::int32_t w[4];
+  for (std::size_t i = 0; i < 4; ++i) std::memcpy(w + i, block[i] + at, 4);
+  return _mm_setr_epi32(w[0], w[1], w[2], w[3]);
+}
+struct f16_pairs {
+  f32x4 first, second;
+};
+LOQUAT_INLINE f16_pairs load_f16_pairs(std::byte const* const (&block)[4], std::size_t at) noexcept {
+  __m128i const apart = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  __m256 const all = _mm256_cvtph_ps(_mm_shuffle_epi8(load_words(block, at), apart));
+  return {{_mm256_castps256_ps128(all)}, {_mm256_extractf128_ps(all, 1)}};
+}
+
+// Group scales or minima of four rows: lane r of word i has the bytes of the groups 4i … 4i + 3 of row r.
+template <std::size_t Words> struct group_words { __m128i word[Words]; };
+template <std::size_t N>
+LOQUAT_INLINE group_words<N / 4> rows_of(std::array<std::int8_t, N> const& a, std::array<std::int8_t, N> const& b,
+                                         std::array<std::int8_t, N> const& c,
+                                         std::array<std::int8_t, N> const& d) noexcept {
+  group_words<N / 4> r;
+  for (std::size_t i = 0; i < N / 4; ++i) {
+    std::int32_t w[4];
+    std::memcpy(w, a.data() + i * 4, 4);
+    std::memcpy(w + 1, b.data() + i * 4, 4);
+    std::memcpy(w + 2, c.data() + i * 4, 4);
+    std::memcpy(w + 3, d.data() + i * 4, 4);
+    r.word[i] = _mm_setr_epi32(w[0], w[1], w[2], w[3]);
+  }
   return r;
 }
-// the group scales of four rows
+// A format may overload both for speed.
+template <class F> LOQUAT_INLINE auto load_group_scales(F, std::byte const* const (&block)[4]) noexcept {
+  return rows_of(F::group_scales(block[0]), F::group_scales(block[1]), F::group_scales(block[2]),
+                 F::group_scales(block[3]));
+}
+template <class F> LOQUAT_INLINE auto load_group_minima(F, std::byte const* const (&block)[4]) noexcept {
+  return rows_of(F::group_minima(block[0]), F::group_minima(block[1]), F::group_minima(block[2]),
+                 F::group_minima(block[3]));
+}
+LOQUAT_INLINE group_words<4> load_sixteen(std::byte const* const (&block)[4], std::size_t at) noexcept { // bytes
+  auto const row = [&](std::size_t i) { return _mm_loadu_si128(reinterpret_cast<__m128i const*>(block[i] + at)); };
+  __m128i const a = row(0), b = row(1), c = row(2), d = row(3);
+  __m128i const ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b), cd0 = _mm_unpacklo_epi32(c, d),
+                cd1 = _mm_unpackhi_epi32(c, d);
+  return {{_mm_unpacklo_epi64(ab0, cd0), _mm_unpackhi_epi64(ab0, cd0), _mm_unpacklo_epi64(ab1, cd1),
+           _mm_unpackhi_epi64(ab1, cd1)}};
+}
+template <int First, int Count> LOQUAT_INLINE __m128i bits(__m128i a) noexcept { // of every byte, as a number
+  return _mm_and_si128(First == 0 ? a : _mm_srli_epi16(a, First), _mm_set1_epi8((1 << Count) - 1));
+}
+// the eight scales and minima of six bits that Q4_K and Q5_K keep in twelve bytes (`quant/scale_pairs.hpp`)
+LOQUAT_INLINE group_words<2> six_bit_scales(std::byte const* const (&block)[4], std::size_t at) noexcept {
+  __m128i const first = load_words(block, at), low = load_words(block, at + 8);
+  __m128i const high = _mm_slli_epi16(bits<6, 2>(first), 4);
+  return {{bits<0, 6>(first), _mm_or_si128(bits<0, 4>(low), high)}};
+}
+LOQUAT_INLINE group_words<2> six_bit_minima(std::byte const* const (&block)[4], std::size_t at) noexcept {
+  __m128i const first = load_words(block, at + 4), low = load_words(block, at + 8);
+  __m128i const high = _mm_slli_epi16(bits<6, 2>(first), 4);
+  return {{bits<0, 6>(first), _mm_or_si128(bits<4, 4>(low), high)}};
+}
+
+// the group scales of four rows, one group at a time
 template <std::size_t Groups> struct four_scales {
   alignas(16) std::int8_t bytes[Groups * 4]; // [group][row]
 
-  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
-    __m128i const a = load_small(Format::group_scales(block[0])), b = load_small(Format::group_scales(block[1])),
-                  c = load_small(Format::group_scales(block[2])), d = load_small(Format::group_scales(block[3]));
-    auto const store = [this](std::size_t group, __m128i ab, __m128i cd) {
-      auto* const out = reinterpret_cast<__m128i*>(bytes + group * 4);
-      _mm_store_si128(out, _mm_unpacklo_epi16(ab, cd));
-      _mm_store_si128(out + 1, _mm_unpackhi_epi16(ab, cd));
-    };
-    store(0, _mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
-    if constexpr (Groups == 16) store(8, _mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
+  template <class Format> LOQUAT_INLINE four_scales(Format f, std::byte const* const (&block)[4]) noexcept {
+    __m128i const turned = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    auto const words = load_group_scales(f, block);
+    for (std::size_t i = 0; i < Groups / 4; ++i)
+      _mm_store_si128(reinterpret_cast<__m128i*>(bytes) + i, _mm_shuffle_epi8(words.word[i], turned));
   }
   LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept {
     std::int32_t four;
@@ -239,18 +294,28 @@ template <> struct four_scales<4> { // floats
   }
   LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept { return groups[group]; }
 };
-// four rows' sums of m · (sum of the group's activations), 256 activations
-template <std::size_t N>
-LOQUAT_INLINE f32x4 dots_with_sums(std::array<std::int8_t, N> const& a, std::array<std::int8_t, N> const& b,
-                                   std::array<std::int8_t, N> const& c, std::array<std::int8_t, N> const& d,
-                                   std::int16_t const* sums) noexcept {
-  __m256i const x = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(sums));
-  auto const products = [x](std::array<std::int8_t, N> const& m) {
-    __m128i const each = load_small(m), every = N == 16 ? each : _mm_unpacklo_epi8(each, each);
-    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(every), x);
-  };
-  __m256i const ab = _mm256_hadd_epi32(products(a), products(b)), cd = _mm256_hadd_epi32(products(c), products(d));
-  return {_mm_cvtepi32_ps(folded({_mm256_hadd_epi32(ab, cd)}).v)};
+
+// Σ m · (sum of the group's activations) of four rows over 256 activations with 8 or 16 groups
+template <std::size_t Words>
+LOQUAT_INLINE f32x4 dots_with_sums(group_words<Words> m, std::int16_t const* sums) noexcept {
+  __m256i x[Words]; // the sums of the groups 4i … 4i + 3, four times
+  if constexpr (Words == 4) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      double four;
+      std::memcpy(&four, sums + i * 4, 8);
+      x[i] = _mm256_castpd_si256(_mm256_set1_pd(four));
+    }
+  } else {
+    __m256i const eight =
+        _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(sums)), _mm256_set1_epi16(1));
+    __m128i const packed = _mm_packs_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    x[0] = _mm256_broadcastq_epi64(packed);
+    x[1] = _mm256_broadcastq_epi64(_mm_unpackhi_epi64(packed, packed));
+  }
+  __m256i total = _mm256_madd_epi16(_mm256_cvtepi8_epi16(m.word[0]), x[0]);
+  for (std::size_t i = 1; i < Words; ++i)
+    total = _mm256_add_epi32(total, _mm256_madd_epi16(_mm256_cvtepi8_epi16(m.word[i]), x[i]));
+  return {_mm_cvtepi32_ps(_mm_hadd_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1)))};
 }
 
 // the last three levels of the reduction tree, for four vectors of eight lanes at once
