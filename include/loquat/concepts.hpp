@@ -12,11 +12,13 @@
 /// | `Model` | model/model.hpp | tokens → logits |
 /// | `Sampler` | generate/sampler.hpp | logits → token |
 /// | `BlockFormat` | quant/block.hpp | how weights are stored |
+/// | `Executor` | parallel/executor.hpp | threads for a backend's loops |
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/generate/sampler.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/transformer.hpp>
+#include <loquat/parallel/executor.hpp>
 #include <loquat/plugin/plugin.hpp>
 #include <loquat/quant/block.hpp>
 #include <loquat/tokenizer/tokenizer.hpp>

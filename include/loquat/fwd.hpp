@@ -3,6 +3,7 @@
 /// Declarations of the main types, for headers that only name them.
 
 #include <loquat/core/token.hpp>
+#include <loquat/parallel/executor.hpp>
 
 namespace loquat {
 
@@ -18,7 +19,7 @@ struct generate_options;
 struct generate_report;
 class sentencepiece_bpe;
 
-template <class Formats> class basic_cpu;
+template <class Formats, Executor E> class basic_cpu;
 template <class Formats> class basic_reference;
 
 namespace gguf {

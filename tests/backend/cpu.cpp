@@ -116,6 +116,33 @@ TEST_CASE("matrix products equal the reference: IQ formats") {
 }
 TEST_CASE("matrix products equal the reference: ternary formats") { check_products(type_list<tq1_0, tq2_0>{}); }
 
+// a program's own executor: everything on the caller, the last chunk first
+struct backwards {
+  unsigned size() const { return 1; }
+  template <class F> void run(std::size_t chunks, F const& f) const {
+    while (chunks-- > 0) f(chunks, 0u);
+  }
+};
+static_assert(Executor<backwards> && Executor<pool> && !Executor<int>);
+
+TEST_CASE("a program's own executor gives the same results") {
+  test::random_floats random;
+  auto const bytes = test::packed<q4_0>(random(130 * 256));
+  auto const x = random(40 * 256);
+  auto const run = [&](auto const& backend) {
+    bench b(backend, limits);
+    auto const w = backend.make_matrix({"w", q4_0::type, 2, {256, 130, 1, 1}, bytes}).value();
+    std::vector<float> y(40 * 130);
+    std::array const one{projection<std::remove_cvref_t<decltype(w)>>{&w, y}};
+    backend.matmul(b.work, x, 40, one);
+    return y;
+  };
+  using own = basic_cpu<type_list<q4_0>, backwards>;
+  static_assert(Backend<own>);
+  CHECK(own(backwards{}).threads() == 1);
+  CHECK(same_bits(run(own(backwards{})), run(cpu({2}))));
+}
+
 TEST_CASE("the reference's matrix product is near the exact one") {
   test::random_floats random;
   auto const weights = random(8 * 64), x = random(64);

@@ -8,11 +8,14 @@
 #include <loquat/kernel/matmul.hpp>
 #include <loquat/kernel/norm.hpp>
 #include <loquat/kernel/rope.hpp>
+#include <loquat/parallel/executor.hpp>
 #include <loquat/parallel/pool.hpp>
 #include <loquat/quant/formats.hpp>
 
 #include <algorithm>
 #include <array>
+#include <concepts>
+#include <utility>
 
 namespace loquat {
 
@@ -23,10 +26,11 @@ struct cpu_options {
 };
 
 /// See the specialisation for a list of formats.
-template <class Formats> class basic_cpu;
+template <class Formats, Executor E = pool> class basic_cpu;
 
-/// A backend on this machine's CPU for weights of the given block formats. Move-only; make one and share it.
-template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
+/// A backend on this machine's CPU for weights of the given block formats, whose loops run on a pool or on an executor
+/// of the program's own. Make one and share it.
+template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats...>, E> {
   struct matrix_kernels {
     void (*compute)(kernel::product const&, std::size_t first, std::size_t last, std::byte* scratch) noexcept;
     void (*unpack)(std::byte const* row, float* weights, std::size_t columns);
@@ -55,8 +59,12 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     std::size_t scratch_bytes = 0;
   };
 
-  explicit basic_cpu(cpu_options options = {})
-      : pool_(options.threads), target_(std::min(options.target, simd::detect())) {}
+  explicit basic_cpu(cpu_options options = {}) requires std::constructible_from<E, unsigned>
+      : basic_cpu(E(options.threads), options.target) {}
+  /// On an executor, which a backend keeps by value.
+  template <std::same_as<E> Own> // not deduced from braces, which are options
+  explicit basic_cpu(Own executor, simd::target target = simd::preferred())
+      : pool_(std::move(executor)), target_(std::min(target, simd::detect())) {}
 
   unsigned threads() const noexcept { return pool_.size(); } ///< that share an operation
   simd::target target() const noexcept { return target_; }   ///< instruction set in use
@@ -315,7 +323,7 @@ template <BlockFormat... Formats> class basic_cpu<type_list<Formats...>> {
     pool_run(task.n * cache.kv_heads, group * dim * task.length, one);
   }
 
-  pool pool_;
+  E pool_;
   simd::target target_;
 };
 
