@@ -29,5 +29,8 @@
 #include <loquat/model/load.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>
+#include <loquat/quant/importance.hpp>
+#include <loquat/quant/mixes.hpp>
+#include <loquat/quant/quantize.hpp>
 #include <loquat/tokenizer/from_gguf.hpp>
 #include <loquat/tokenizer/text.hpp>

@@ -173,6 +173,37 @@ TEST_CASE("a file is written whole or not at all") {
   CHECK(everything().write(folder / "none/x.gguf").error().code() == errc::missing);
 }
 
+TEST_CASE("data may come tensor by tensor, while the file is written") {
+  test::temporary_folder const folder;
+  auto const path = folder / "x.gguf";
+  auto const expected = everything().bytes().value();
+  auto const whole = gguf::file::parse(expected).value();
+  writer later;
+  for (auto const& [key, value] : whole.metadata()) later.add(key, value);
+  for (auto tensor : whole.tensors()) {
+    tensor.data = {};
+    later.add(tensor);
+  }
+  std::vector<std::byte> buffer; // one for all
+  std::size_t missing = 0;
+  auto const data_of = [&](tensor_view const& t) -> loquat::result<std::span<std::byte const>> {
+    auto const from = whole.tensor(t.name)->data;
+    buffer.assign(from.begin(), from.end() - static_cast<std::ptrdiff_t>(missing));
+    return buffer;
+  };
+  REQUIRE(later.write(path, data_of));
+  CHECK(std::ranges::equal(bytes_of(test::read(path)), expected));
+  missing = 1;
+  CHECK(why(later.write(folder / "y.gguf", data_of)) == "tensor first: expected 24 bytes of data, found 23");
+  auto const refuse = [](tensor_view const& t) -> loquat::result<std::span<std::byte const>> {
+    return loquat::fail(errc::cancelled, "no data for ", t.name);
+  };
+  CHECK(why(later.write(folder / "y.gguf", refuse)) == "no data for first");
+  CHECK(why(later.write(path)) == "tensor first: expected 24 bytes of data, found 0");
+  CHECK(folder.files() == 1);
+  CHECK(std::ranges::equal(bytes_of(test::read(path)), expected));
+}
+
 TEST_CASE("a file can be replaced while it is mapped") {
   test::temporary_folder const folder;
   auto const path = folder / "x.gguf";

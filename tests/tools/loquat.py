@@ -9,6 +9,7 @@ The model is examples/story.gguf of the repository; comparisons with reference o
 import json
 import os
 import pathlib
+import resource
 import signal
 import struct
 import subprocess
@@ -93,7 +94,7 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_names_commands_options_examples_and_statuses(self):
         text = self.ends(run("--help"), DONE).stdout.decode()
-        for command in ("generate", "inspect", "tokenize", "verify"):
+        for command in ("generate", "inspect", "quantize", "tokenize", "verify"):
             self.assertIn(command, text)
             own = self.ends(run(command, "--help"), DONE).stdout.decode()
             self.assertTrue(own.startswith(f"usage: loquat {command} [OPTION]... "))
@@ -375,6 +376,187 @@ class Inspect(Case):
         for path in sorted(DATA.glob("*.gguf")):
             self.assertEqual(self.json(path)["version"], 3)
             self.ends(run("inspect", path), DONE)
+
+
+class Quantize(Case):
+    def setUp(self):
+        super().setUp()
+        self.out = self.folder / "out.gguf"
+        self.model = self.file("model.gguf", gguf([(b"general.architecture", STRING, gguf_string(b"llama"))], [
+            self.matrix(64), self.matrix(32, name=b"output.weight"), (b"output_norm.weight", [256], 0, bytes(1024))]))
+
+    def quantize(self, source, kind, *options, status=DONE, **more):
+        return self.ends(run("quantize", source, self.out, kind, *options, **more), status)
+
+    def inspect(self, path):
+        return json.loads(self.ends(run("inspect", path, "--json"), DONE).stdout)
+
+    def types(self):
+        return {t["name"]: t["type"] for t in self.inspect(self.out)["tensors"]}
+
+    def nothing_is_left(self):
+        self.assertEqual([p.name for p in self.folder.glob("out*")], [])
+
+    def matrix(self, rows, columns=256, name=b"blk.0.ffn_up.weight"):
+        values = [((i * 7919) % 1009 - 504) / 504 for i in range(1009)]
+        row = struct.pack("<1009f", *values)
+        data_ = (row * (rows * columns // 1009 + 1))[:4 * rows * columns]
+        return name, [columns, rows], 0, data_
+
+    def test_q8_0_is_near_the_float_model(self):
+        model = data("stories260K-f32.gguf")
+        done = self.quantize(model, "q8_0")
+        self.assertEqual(done.stderr, "")
+        types = self.types()
+        self.assertEqual((types["output.weight"], types["blk.0.ffn_down.weight"], types["blk.0.attn_norm.weight"]),
+                         ("Q8_0", "F16", "F32"))
+        metadata = self.inspect(self.out)["metadata"]
+        self.assertEqual((metadata["general.file_type"]["value"], metadata["general.quantization_version"]["value"]), (7, 2))
+        before = self.inspect(model)
+        kept = {k: v for k, v in before["metadata"].items() if k not in ("general.file_type", "general.quantization_version")}
+        self.assertEqual(kept, {k: metadata[k] for k in kept})
+        self.assertEqual([(t["name"], t["shape"]) for t in before["tensors"]],
+                         [(t["name"], t["shape"]) for t in self.inspect(self.out)["tensors"]])
+        lines = [{**g, "model": "out.gguf"} for g in goldens() if g["model"] == model.name]
+        path = self.file("goldens.jsonl", "".join(json.dumps(g) + "\n" for g in lines).encode())
+        self.ends(run("verify", self.out, path, "--tolerance", "0.05"), DONE)
+
+    def test_the_table_counts_what_was_written(self):
+        done = self.quantize(self.model, "Q5_0")
+        table = done.stdout.decode()
+        totals = self.inspect(self.out)["totals"]
+        self.assertRegex(table, rf"(?m)^all +{totals['tensors']} +")
+        for kind, t in totals["types"].items():
+            self.assertRegex(table, rf"(?m)^{kind} +{t['tensors']} +.* {8 * t['bytes'] / t['parameters']:.3f} +[-\d]")
+        self.assertRegex(table, r"(?m)^[\d.]+ \w+ -> [\d.]+ \w+ \([\d.]+ %\) in [\d.]+ s, [\d.]+ M weights/s$")
+        self.assertRegex(table, r"largest relative errors:\n  \S+ +Q5_0 +[3-6]\.\d\de-02\n")
+
+    def test_a_mix_gives_more_bits_where_they_matter(self):
+        names = [b"output.weight", b"token_embd.weight", b"blk.0.attn_v.weight", b"blk.0.attn_q.weight"]
+        model = self.file("m.gguf", gguf([], [self.matrix(4, name=n) for n in names]))
+        self.quantize(model, "Q4_K_M")
+        self.assertEqual(list(self.types().values()), ["Q6_K", "Q4_K", "Q6_K", "Q4_K"])
+        self.quantize(model, "Q4_K_M", "--output-type", "f16", "--token-embedding-type=Q8_0")
+        self.assertEqual(list(self.types().values()), ["F16", "Q8_0", "Q6_K", "Q4_K"])
+        planned = self.ends(run("quantize", model, self.folder / "none.gguf", "Q4_K_M", "--dry-run"), DONE).stdout.decode()
+        self.assertIn("output.weight                     F32      -> Q6_K\n", planned)
+        self.assertFalse((self.folder / "none.gguf").exists())
+
+    def test_the_result_does_not_depend_on_threads(self):
+        self.quantize(self.model, "Q4_0", "--threads", "1")
+        first = self.out.read_bytes()
+        self.quantize(self.model, "Q4_0", "--threads", "5")
+        self.assertEqual(self.out.read_bytes(), first)
+
+    def test_wrong_types_suggest_the_right_one_and_list_all(self):
+        self.complains(MISUSED, "quantize", self.model, self.out, "Q4_KM", about=["Q4_KM is not known; did you mean Q4_K_M?", "TQ1_0"])
+        self.complains(MISUSED, "quantize", self.model, self.out, "Q8_0", "--output-type", "IQ3_S", about=["expected one of F32, F16, "])
+        self.complains(MISUSED, "quantize", self.model, self.out, about=["TYPE is missing"])
+        self.nothing_is_left()
+
+    def test_wrong_files_leave_nothing(self):
+        garbage = self.file("garbage.gguf", b"garbage" * 99)
+        self.complains(FAILED, "quantize", garbage, self.out, "Q8_0", about=["garbage.gguf"])
+        self.complains(FAILED, "quantize", self.folder / "none.gguf", self.out, "Q8_0", about=["none.gguf"])
+        self.complains(FAILED, "quantize", self.model, self.folder / "none" / "out.gguf", "Q8_0", about=["none", "cannot create"])
+        self.complains(FAILED, "quantize", self.model, self.folder, "Q8_0", about=["is no regular file"])
+        weights = struct.pack("<128f", *[1] * 100, float("inf"), *[1] * 27)
+        infinite = self.file("inf.gguf", gguf([], [(b"x.weight", [32, 4], 0, weights)]))
+        self.complains(FAILED, "quantize", infinite, self.out, "Q8_0", about=["inf.gguf: tensor x.weight: row 3", "not finite"])
+        self.complains(FAILED, "quantize", infinite, self.out, "Q8_0", "--imatrix", garbage, about=["garbage.gguf"])
+        self.nothing_is_left()
+
+    def test_the_input_is_not_overwritten(self):
+        model, content = self.model, self.model.read_bytes()
+        os.link(model, self.folder / "link.gguf")
+        for same in (model, os.path.join(self.folder, ".", "model.gguf"), self.folder / "link.gguf"):
+            self.complains(FAILED, "quantize", model, same, "Q8_0", about=["is the input"])
+        self.assertEqual(model.read_bytes(), content)
+
+    def test_a_former_output_is_replaced_whole_or_stays(self):
+        self.out.write_bytes(b"former")
+        wrong = b"x.weight", [32, 4], 0, struct.pack("<f", float("nan")) * 128
+        infinite = self.file("nan.gguf", gguf([], [self.matrix(64), wrong]))
+        self.quantize(infinite, "Q8_0", status=FAILED)
+        self.assertEqual(self.out.read_bytes(), b"former")
+        self.quantize(self.model, "Q8_0")
+        self.inspect(self.out)
+
+    def test_a_full_disk_leaves_nothing(self):
+        model = self.file("m.gguf", gguf([], [self.matrix(1024)]))
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+        done = self.quantize(model, "Q8_0", status=FAILED, preexec_fn=limit)
+        self.assertIn("cannot write", done.stderr)
+        self.nothing_is_left()
+
+    def test_ctrl_c_leaves_nothing(self):
+        model = self.file("m.gguf", gguf([], [self.matrix(16384, 1024)]))
+        program = start("quantize", model, self.out, "Q3_K_S", "--threads", "1")
+        for _ in range(6000):
+            if list(self.folder.glob("out*")) or program.poll() is not None:
+                break
+            time.sleep(0.01)
+        program.send_signal(signal.SIGINT)
+        message = program.communicate(timeout=60)[1]
+        self.assertEqual(program.returncode, INTERRUPTED, message)
+        self.nothing_is_left()
+
+    def test_progress_shows_on_a_terminal_only(self):
+        terminal, stderr = os.openpty()
+        self.addCleanup(os.close, terminal)
+        subprocess.run([PROGRAM, "quantize", self.model, self.out, "Q8_0"], stdout=subprocess.DEVNULL, stderr=stderr, check=True)
+        os.close(stderr)
+        self.assertRegex(os.read(terminal, 1000), rb"^\r\x1b\[K\[[#.]{24}\] +\d+%  \S+\.weight ")
+
+    def test_weights_that_are_quantized_already(self):
+        self.quantize(self.model, "Q8_0")
+        small = self.folder / "small.gguf"
+        self.complains(FAILED, "quantize", self.out, small, "Q4_0",
+                       about=["out.gguf: tensor ", "is Q8_0 already", "--allow-requantize"])
+        self.assertFalse(small.exists())
+        done = self.ends(run("quantize", self.out, small, "Q4_0", "--allow-requantize"), DONE)
+        self.assertIn("note: the weights are quantized already", done.stderr)
+        again = self.folder / "again.gguf"
+        self.ends(run("quantize", self.out, again, "Q8_0"), DONE)  # nothing to do
+        self.assertEqual(again.read_bytes(), self.out.read_bytes())
+
+    def test_split_inputs_become_one_file(self):
+        for i in range(2):
+            keys = [(b"split.no", U16, struct.pack("<H", i)), (b"split.count", U16, struct.pack("<H", 2)),
+                    (b"split.tensors.count", I32, struct.pack("<i", 2))]
+            part = self.file(f"m-0000{i + 1}-of-00002.gguf", gguf(keys, [self.matrix(4, name=b"blk.%d.ffn_up.weight" % i)]))
+        self.complains(FAILED, "quantize", part, self.folder / "m-00001-of-00002.gguf", "Q8_0", about=["is the input"])
+        self.quantize(part, "Q8_0")
+        found = self.inspect(self.out)
+        self.assertEqual([t["name"] for t in found["tensors"]], ["blk.0.ffn_up.weight", "blk.1.ffn_up.weight"])
+        self.assertEqual(set(found["metadata"]), {"general.file_type", "general.quantization_version"})
+
+    def test_importance_changes_the_bytes(self):
+        name, sums = b"blk.0.ffn_up.weight", struct.pack("<256f", *[1000] * 128, *[1] * 128)
+        old = self.file("i.dat", struct.pack("<ii", 1, len(name)) + name + struct.pack("<ii", 4, 256) + sums)
+        new = self.file("i.gguf", gguf([], [(name + b".in_sum2", [256, 1], 0, sums),
+                                            (name + b".counts", [1, 1], 0, struct.pack("<f", 4) + bytes(28))]))
+        results = []
+        model = self.file("m.gguf", gguf([], [self.matrix(64)]))
+        for options in ([], ["--imatrix", old], ["--imatrix", new]):
+            self.assertEqual(self.quantize(model, "Q4_K_S", *options).stderr, "")
+            results.append(self.out.read_bytes())
+        self.assertNotEqual(results[0], results[1])
+        self.assertEqual(results[1], results[2])
+        short = self.file("short.dat", struct.pack("<ii", 1, len(name)) + name + struct.pack("<ii", 4, 128) + sums[:512])
+        self.complains(FAILED, "quantize", model, self.out, "Q4_K_S", "--imatrix", short,
+                       about=[name.decode(), "128 columns, expected 256"])
+        other = self.file("other.dat", struct.pack("<ii", 1, 1) + b"x" + struct.pack("<ii", 4, 1) + sums[:4])
+        self.assertIn("says nothing about 1 of", self.quantize(model, "Q4_K_S", "--imatrix", other).stderr)
+
+    def test_a_suspicious_loss_is_warned_of(self):
+        weights = struct.pack("<256f", 1, *[0.4, -0.4] * 127, 0.4)  # all but the first become 0
+        model = self.file("m.gguf", gguf([], [(b"x.weight", [256, 4], 0, weights * 4)]))
+        self.assertIn("warning: 1 tensors lost more", self.quantize(model, "TQ1_0").stderr)
+        self.assertEqual(self.quantize(model, "Q4_K_S").stderr, "")
 
 
 class Tokenize(Case):

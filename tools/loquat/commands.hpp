@@ -8,12 +8,14 @@ namespace tool {
 
 int run_generate(command const& self, arguments);
 int run_inspect(command const& self, arguments);
+int run_quantize(command const& self, arguments);
 int run_tokenize(command const& self, arguments);
 int run_verify(command const& self, arguments);
 
 inline constexpr command commands[]{
     {"generate", "Goes on with a text, and writes what follows to the standard output.", run_generate},
     {"inspect", "Lists what is in a GGUF file: metadata, tensors, totals.", run_inspect},
+    {"quantize", "Writes a model with smaller weights.", run_quantize},
     {"tokenize", "Shows the tokens of a text.", run_tokenize},
     {"verify", "Compares a model with reference outputs, line by line.", run_verify},
 };

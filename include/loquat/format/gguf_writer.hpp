@@ -103,13 +103,11 @@ class writer {
   constexpr result<std::vector<std::byte>> bytes() const;
 
   /// Writes the file to `path` (UTF-8), which gets it whole or stays as it was. Errors: the writer's own, `errc::io`.
-  result<void> write(std::string const& path) const {
-    return write(path, own_data());
-  }
+  result<void> write(std::string const& path) const { return write(path, own_data()); }
 
-  /// The same, but the tensors' data need not be there yet: `data_of(tensor)` is asked for those of each tensor when its
-  /// turn comes, and returns a `result<std::span<std::byte const>>` that must be valid until the next call. So a file
-  /// can be made that does not fit into memory. Errors: also those of `data_of`.
+  /// The same, but the tensors' data need not be there yet: `data_of(tensor)` is asked for those of each tensor when
+  /// its turn comes, and returns a `result<std::span<std::byte const>>` that must be valid until the next call. So a
+  /// file can be made that does not fit into memory. Errors: also those of `data_of`.
   template <class DataOf> result<void> write(std::string const& path, DataOf data_of) const {
     auto file = open_for(path, data_of);
     return file ? file->commit() : result<void>(file.error());

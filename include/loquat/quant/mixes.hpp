@@ -215,8 +215,8 @@ constexpr bool is_float(tensor_type type) noexcept {
 }
 
 constexpr bool fits(tensor_type type, std::uint64_t columns) noexcept {
-  auto const* const layout = find_layout(type);
-  return layout && columns % layout->block_length == 0;
+  return std::ranges::any_of(type_layouts,
+                             [&](type_layout const& t) { return t.type == type && columns % t.block_length == 0; });
 }
 
 } // namespace detail

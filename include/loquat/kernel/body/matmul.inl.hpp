@@ -349,7 +349,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         };
         if constexpr (layout.activations == 32)
           step(a / 32);
-        else if constexpr (Columns == 1) // with s modulo 4 known
+        else if constexpr (Columns == 1 && !is_signed) // packed bits: with s modulo 4 known
           for (std::size_t s = 0; s < layout.activations / 32; s += 4) step(s), step(s + 1), step(s + 2), step(s + 3);
         else
           for (std::size_t s = 0; s < layout.activations / 32; ++s) step(s);
@@ -423,6 +423,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         }
         unpack_scales<0>(block, d, i, w);
         unpack_scales<4>(block, d, i + 4, w);
+        LOQUAT_UNROLL_BY(1)
+        for (std::size_t j = 0; j < 8; ++j) unpack_group_scales(block[j], d, i + j, w);
         for (auto& b : block) b += Format::block_bytes;
       }
     }
@@ -441,7 +443,6 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t a = 0; a < Format::block_length; a += layout.activations)
         v::store(w.minima + (d + a) / layout.activations * tile::rows + row, minimum);
     }
-    for (std::size_t j = 0; j < 4; ++j) unpack_group_scales(block[j], d, row + j, w);
   }
   static void unpack_group_scales(std::byte const* block, std::size_t d, std::size_t row, panel const& w) noexcept {
     constexpr std::size_t stride = tile::rows;
