@@ -43,8 +43,8 @@ class ceilings {
     auto const rounds = static_cast<std::size_t>(milliseconds * rounds_per_millisecond_) + 1000;
     std::vector<std::size_t> done(threads_.size());
     double const time = seconds([&] {
-      threads_.run(threads_.size(), [&](std::size_t chunk, unsigned) {
-        loquat::simd::dispatch<loquat::kernel::ceilings>(target_, [&](auto k) { done[chunk] = k.multiply_add(rounds); });
+      threads_.run(threads_.size(), [&](std::size_t part, unsigned) {
+        loquat::simd::dispatch<loquat::kernel::ceilings>(target_, [&](auto k) { done[part] = k.multiply_add(rounds); });
       });
     });
     rounds_per_millisecond_ = static_cast<double>(rounds) / time / 1000;

@@ -1,6 +1,7 @@
 // Prefill and decode of a model file, as fractions of the machine's ceilings measured in the same run.
 #include "ceilings.hpp"
 
+#include <loquat/core/json.hpp>
 #include <loquat/loquat.hpp>
 
 #include <cstdio>
@@ -13,16 +14,20 @@
 namespace {
 
 constexpr char usage[] = R"(usage: bench_model MODEL.gguf [--threads N] [--target NAME] [--repeat N] [--context N]
-                   [--peer NAME PREFILL128 PREFILL512 DECODE]…
+                   [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME PROGRAM]…
 
 Measures this machine's read bandwidth and 8-bit multiply-adds per second, then the model: prefill of 128 and of 512
 tokens and decode of 64, medians of N runs (default 5), and prints tokens per second and fractions of the ceilings.
 --peer adds a row for another engine: tokens per second that you measured with the same file on the same machine.
+--peer-bench measures it here, a run of its own benchmark in every round: PROGRAM must understand llama-bench's options
+-m, -p, -n, -t, -r and "-o json".
 )";
 
 struct peer {
   std::string name;
   double rates[3];
+  std::string program; // empty: the rates are given
+  std::vector<double> measured[3];
 };
 
 struct settings {
@@ -56,8 +61,12 @@ settings parse(int argc, char** argv) {
         if (name(t) == wanted) s.cpu.target = t, known = true;
       if (!known) fail("unknown target; expected scalar, avx2 or avx512");
     } else if (arg == "--peer") {
-      peer p{value(), {}};
+      peer p{value(), {}, {}, {}};
       for (double& rate : p.rates) rate = std::atof(value());
+      s.peers.push_back(p);
+    } else if (arg == "--peer-bench") {
+      peer p{value(), {}, {}, {}};
+      p.program = value();
       s.peers.push_back(p);
     } else if (arg == "--help") {
       std::fputs(usage, stdout);
@@ -93,6 +102,28 @@ struct figures {
   void add(double rate, double fraction) { rates.push_back(rate), fractions.push_back(fraction); }
 };
 
+// one run of a peer's benchmark; adds to its measured rates what it prints as JSON
+void run(peer& p, std::string const& model, unsigned threads) {
+  std::string const command = "'" + p.program + "' -m '" + model + "' -p 128,512 -n 64 -r 1 -t " +
+                              std::to_string(threads) + " -o json 2>/dev/null";
+  std::string output;
+  if (std::FILE* pipe = popen(command.c_str(), "r")) {
+    char part[4096];
+    for (std::size_t n; (n = std::fread(part, 1, sizeof part, pipe)) > 0;) output.append(part, n);
+    pclose(pipe);
+  }
+  auto const results = loquat::json::parse(output);
+  if (!results) {
+    std::fprintf(stderr, "bench_model: %s: no JSON: %s\n", command.c_str(), results.error().c_str());
+    std::exit(1);
+  }
+  for (auto const test : results->root().elements()) {
+    auto const number = [&](char const* key) { return test[key].as_double().value_or(0); };
+    std::size_t const which = number("n_gen") > 0 ? 2 : number("n_prompt") > 128 ? 1 : 0;
+    p.measured[which].push_back(number("avg_ts"));
+  }
+}
+
 template <class T> T must(loquat::result<T> r) {
   if (r) return *std::move(r);
   std::fprintf(stderr, "bench_model: %s\n", r.error().c_str());
@@ -102,7 +133,7 @@ template <class T> T must(loquat::result<T> r) {
 } // namespace
 
 int main(int argc, char** argv) {
-  auto const s = parse(argc, argv);
+  auto s = parse(argc, argv);
   auto const file = must(loquat::gguf::open(s.model));
   loquat::cpu const machine(s.cpu);
   auto const model = must(loquat::load(file, machine));
@@ -137,7 +168,12 @@ int main(int argc, char** argv) {
       decode.add(8 / time, 8 * weights.bytes / time * 2 / (before + ceilings.read()));
       bandwidths.add(before, 1);
     }
+    for (auto& p : s.peers)
+      if (!p.program.empty() && i >= 0) run(p, s.model, machine.threads());
   }
+  for (auto& p : s.peers)
+    if (!p.program.empty())
+      for (std::size_t i = 0; i < 3; ++i) p.rates[i] = bench::median(p.measured[i]);
 
   double const rates[]{bench::median(prefill128.rates), bench::median(prefill512.rates), bench::median(decode.rates)};
   std::printf("%s: %.0f MB, %.2f G weights per prompt token; %u threads, %s\n", s.model.c_str(), weights.bytes / 1e6,
