@@ -9,6 +9,7 @@ The model is examples/story.gguf of the repository; comparisons with reference o
 import json
 import os
 import pathlib
+import random
 import resource
 import signal
 import struct
@@ -429,7 +430,7 @@ class Quantize(Case):
         for kind, t in totals["types"].items():
             self.assertRegex(table, rf"(?m)^{kind} +{t['tensors']} +.* {8 * t['bytes'] / t['parameters']:.3f} +[-\d]")
         self.assertRegex(table, r"(?m)^[\d.]+ \w+ -> [\d.]+ \w+ \([\d.]+ %\) in [\d.]+ s, [\d.]+ M weights/s$")
-        self.assertRegex(table, r"largest relative errors:\n  \S+ +Q5_0 +[3-6]\.\d\de-02\n")
+        self.assertRegex(table, r"largest relative errors:\n  \S+ +Q5_0 +[2-6]\.\d\de-02\n")
 
     def test_a_mix_gives_more_bits_where_they_matter(self):
         names = [b"output.weight", b"token_embd.weight", b"blk.0.attn_v.weight", b"blk.0.attn_q.weight"]
@@ -439,7 +440,7 @@ class Quantize(Case):
         self.quantize(model, "Q4_K_M", "--output-type", "f16", "--token-embedding-type=Q8_0")
         self.assertEqual(list(self.types().values()), ["F16", "Q8_0", "Q6_K", "Q4_K"])
         planned = self.ends(run("quantize", model, self.folder / "none.gguf", "Q4_K_M", "--dry-run"), DONE).stdout.decode()
-        self.assertIn("output.weight                     F32      -> Q6_K\n", planned)
+        self.assertIn("output.weight                     F32     -> Q6_K\n", planned)
         self.assertFalse((self.folder / "none.gguf").exists())
 
     def test_the_result_does_not_depend_on_threads(self):
@@ -553,8 +554,9 @@ class Quantize(Case):
         self.assertIn("says nothing about 1 of", self.quantize(model, "Q4_K_S", "--imatrix", other).stderr)
 
     def test_a_suspicious_loss_is_warned_of(self):
-        weights = struct.pack("<256f", 1, *[0.4, -0.4] * 127, 0.4)  # all but the first become 0
-        model = self.file("m.gguf", gguf([], [(b"x.weight", [256, 4], 0, weights * 4)]))
+        normal = random.Random(1)
+        weights = struct.pack("<1024f", *[normal.gauss(0, 1) for _ in range(1024)])  # three values each are not enough
+        model = self.file("m.gguf", gguf([], [(b"x.weight", [256, 4], 0, weights)]))
         self.assertIn("warning: 1 tensors lost more", self.quantize(model, "TQ1_0").stderr)
         self.assertEqual(self.quantize(model, "Q4_K_S").stderr, "")
 

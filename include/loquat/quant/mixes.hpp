@@ -210,16 +210,17 @@ constexpr bool holds(when condition, std::uint64_t layer, mix_facts const& facts
   return false;
 }
 
-constexpr bool is_float(tensor_type type) noexcept {
-  return type == tensor_type::f32 || type == tensor_type::f16 || type == tensor_type::bf16;
-}
-
 constexpr bool fits(tensor_type type, std::uint64_t columns) noexcept {
   return std::ranges::any_of(type_layouts,
                              [&](type_layout const& t) { return t.type == type && columns % t.block_length == 0; });
 }
 
 } // namespace detail
+
+/// Whether weights of this type are 16- or 32-bit floats, not quantized.
+constexpr bool is_float(tensor_type type) noexcept {
+  return type == tensor_type::f32 || type == tensor_type::f16 || type == tensor_type::bf16;
+}
 
 /// Whether a mix changes a tensor: matrices of weights, but not norms, the choice of experts and small matrices. Types
 /// that hold no weights (integers, F64) stay as well.
@@ -260,7 +261,7 @@ constexpr tensor_type fitting_type(tensor_type type, std::uint64_t columns) noex
 /// The type of a tensor in a mix; its own type if it stays as it is.
 constexpr tensor_type type_in_mix(mix const& m, mix_facts const& facts, tensor_view const& tensor) noexcept {
   if (!is_quantizable(tensor)) return tensor.type;
-  if (detail::is_float(m.base)) return m.base;
+  if (is_float(m.base)) return m.base;
   auto const name = tensor.name;
   auto const has = [&](std::string_view part) { return detail::contains(name, part); };
   auto type = m.base;

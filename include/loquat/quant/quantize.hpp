@@ -1,11 +1,11 @@
 #pragma once
 /// \file
-/// Packing whole tensors to a format that is chosen at run time, on all threads, and measuring what that changed. A
+/// Packing whole tensors to a format that is chosen at run time, on several threads, and measuring what that changed. A
 /// tensor is a sequence of blocks, so it is worked on in pieces of a few thousand weights: no floats of a whole tensor
 /// are ever in memory, and the result does not depend on which thread does which piece.
 
 #include <loquat/format/tensor.hpp>
-#include <loquat/parallel/pool.hpp>
+#include <loquat/parallel/executor.hpp>
 #include <loquat/quant/block.hpp>
 
 #include <algorithm>
@@ -117,7 +117,7 @@ constexpr result<void> check_quantizable(type_list<Formats...> formats, tensor_v
 /// too large for the type, `errc::cancelled`; `out` has no defined contents then.
 template <BlockFormat... Formats>
 result<packing_loss> quantize_tensor(type_list<Formats...> formats, tensor_view const& from, tensor_type to,
-                                     std::span<std::byte> out, pool const& threads,
+                                     std::span<std::byte> out, Executor auto const& threads,
                                      quantize_options const& options = {}) {
   if (auto good = check_quantizable(formats, from, to, options.importance); !good) return good.error();
   auto const source = *detail::find_coder(formats, from.type), target = *detail::find_coder(formats, to);
