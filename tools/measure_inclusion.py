@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What including a header costs, as the Markdown table of docs/performance.md.
+"""What including a header costs, as the Markdown table of docs/inclusion.md.
 
   tools/measure_inclusion.py [--compiler g++] [--flags "-std=c++20 -O2"] [--example examples/01_generate.cpp]
+                             [--repeat 3]
 
-For every public header, and the umbrella last: CPU seconds (user + system, median of 3) to compile a file that only
+For every public header, and the umbrella last: CPU seconds (user + system, median of the repetitions) to compile a file that only
 includes it, and its preprocessed lines that are not blank. Then the stripped size of the example's program.
 """
 import argparse
@@ -29,6 +30,7 @@ def main():
     parser.add_argument("--compiler", default=os.environ.get("CXX", "g++"))
     parser.add_argument("--flags", default="-std=c++20 -O2")
     parser.add_argument("--example", default="examples/01_generate.cpp")
+    parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     compiler = [*options.compiler.split(), *options.flags.split(), f"-I{root / 'include'}"]
 
@@ -43,7 +45,7 @@ def main():
         for header in headers:
             name = header.relative_to(include).as_posix()
             pathlib.Path(source).write_text(f"#include <{name}>\n", encoding="utf-8")
-            seconds = statistics.median(cpu_seconds([*compiler, "-c", source, "-o", output]) for _ in range(3))
+            seconds = statistics.median(cpu_seconds([*compiler, "-c", source, "-o", output]) for _ in range(options.repeat))
             text = subprocess.run([*compiler, "-E", "-P", source], check=True, capture_output=True).stdout
             lines = sum(1 for line in text.splitlines() if line.strip())
             print(f"| `<{name}>` | {seconds:.2f} | {lines:,} |", flush=True)
