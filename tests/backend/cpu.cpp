@@ -21,6 +21,11 @@ using namespace loquat;
 namespace {
 
 static_assert(Backend<cpu> && Backend<reference>);
+static_assert(kernels_support(q4_k::integer, 256) && kernels_support(nvfp4::integer, 64));
+static_assert(!kernels_support({.group = 32, .activations = 32, .highest = 3}, 64)); // two groups
+static_assert(!kernels_support({.group = 64, .activations = 256, .highest = 3}, 256));
+static_assert(!kernels_support({.highest = 15, .minima = -1}, 32));
+static_assert(!kernels_support({.highest = 127, .offset = -8}, 32)); // 135
 
 // f(backend) for every target of this machine and 1, 2 and 3 threads
 template <class F> void on_every_cpu(F f) {
@@ -388,6 +393,8 @@ TEST_CASE("matrices that a backend cannot hold are errors") {
     CHECK(cube.error().message() == "tensor w: expected a matrix, found 3 dimensions");
     auto const uneven = backend.make_matrix({"w", tensor_type::q4_0, 2, {40, 2, 1, 1}, bytes});
     CHECK(uneven.error().message() == "tensor w: 40 columns are no multiple of the 32 in a block of Q4_0");
+    auto const empty = backend.make_matrix({"w", tensor_type::f32, 2, {4, 0, 1, 1}, bytes});
+    CHECK(empty.error().message() == "tensor w: an empty matrix");
     auto const cut = backend.make_matrix({"w", tensor_type::f32, 2, {1024, 2, 1, 1}, bytes});
     CHECK(cut.error().message() == "tensor w: 4096 bytes are too few for 2 rows of 1024");
   };

@@ -56,9 +56,9 @@ concept Backend = requires(B const& backend, typename B::workspace& work, typena
   backend.reserve(limits, size);                                                     // memory of a workspace …
   { backend.make_workspace(limits, memory) } -> std::same_as<typename B::workspace>; // … and the workspace
   backend.embed(work, matrix, ids, y);             // y[n, columns]: rows of the matrix
-  backend.matmul(work, x, n, projections);         // x[n, columns]
+  backend.matmul(work, x, n, projections);         // x[n, columns], n ≥ 1
   backend.rms_norm(work, x, x, epsilon, y);        // x[n, d], weight[d]
-  backend.layer_norm(work, x, x, x, epsilon, y);   // x[n, d], weight[d], bias[d] or empty
+  backend.layer_norm(work, x, x, x, epsilon, y);   // x[n, d], weight[d], bias[d]
   backend.rope(work, rope_style{}, y, n, n, x, x); // y[n, heads, head_dim]; cosines, sines [n, rope_dims]
   backend.store_kv(work, cache, n, n, x, x);       // layer, position; keys, values [n, kv_heads, head_dim]
   backend.attention(work, cache, task);

@@ -74,6 +74,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
+    if (tensor.elements() == 0) return fail(errc::mismatch, "tensor ", tensor.name, ": an empty matrix");
     matrix m;
     result<void> layout =
         fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));

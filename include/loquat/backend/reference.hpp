@@ -87,6 +87,7 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   constexpr result<matrix> make_matrix(tensor_view const& tensor) const {
     if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
+    if (tensor.elements() == 0) return fail(errc::mismatch, "tensor ", tensor.name, ": an empty matrix");
     matrix m;
     m.data_ = tensor.data.data();
     m.rows_ = static_cast<std::size_t>(tensor.rows());

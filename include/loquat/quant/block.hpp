@@ -18,6 +18,8 @@
 
 namespace loquat {
 
+static_assert(std::endian::native == std::endian::little, "weights are used as they lie in files");
+
 /// How the integer kernels see a format: weight = s · g · (q − offset) ± e · m, with small integers q, one float s (and
 /// e) for a block, and one g (and m) for a group of weights in it.
 struct integer_layout {
@@ -27,9 +29,20 @@ struct integer_layout {
   int offset = 0;
   int minima = 0; ///< e · m is added (1) or subtracted (−1); 0: there are none
 
-  constexpr bool is_signed() const noexcept { return lowest < 0; }                            ///< some q are negative
+  constexpr bool is_signed() const noexcept { return lowest < 0; }                         ///< some q are negative
   constexpr int largest() const noexcept { return highest > -lowest ? highest : -lowest; } ///< |q|
 };
+
+/// Whether the kernels have a way for a format: groups of 16, 32 or 256, one or a multiple of four in a block and none
+/// alone beside others in its activation block; minima of one group with 32 activations, of 8 or 16 with 256.
+constexpr bool kernels_support(integer_layout f, std::size_t block_length) noexcept {
+  std::size_t const groups = block_length / f.group;
+  return (f.group == 16 || f.group == 32 || f.group == 256) && (f.activations == 32 || f.activations == 256) &&
+         (groups == 1 || groups % 4 == 0) && block_length % f.activations == 0 && f.activations % f.group == 0 &&
+         (block_length == f.activations || f.group < f.activations) && f.lowest - f.offset >= -128 &&
+         f.highest - f.offset <= 127 &&
+         (f.minima == 0 || (f.activations == 32 ? groups == 1 && f.minima == 1 : groups == 8 || groups == 16));
+}
 
 /// A weight format: `block_length` consecutive weights of a row in `block_bytes` bytes.
 ///
@@ -54,28 +67,33 @@ concept PackableFormat = BlockFormat<F> && requires(float const* weights, std::b
 
 /// A packable format whose rounding can weigh the errors: `importance` has one non-negative weight per column.
 template <class F>
-concept WeightedFormat = PackableFormat<F> && requires(float const* weights, float const* importance, std::byte* block) {
+concept WeightedFormat = PackableFormat<F> &&
+    requires(float const* weights, float const* importance, std::byte* block) {
   F::pack(weights, importance, block);
 };
 
 /// A format with integer kernels. Where a block has one group only, there are no `group_scales` and `group_minima`.
-/// Its vector code is `load_quants(format, block, step)`: q of the weights 32 · step … 32 · step + 31. A format whose
-/// scale (minimum) is a binary16 in the block may say at which byte with `scale_at` (`minimum_at`), and which power of two
-/// the scale is multiplied with (`scale_factor`).
+/// Its vector code is `load_quants(format, block, step)`: q of the weights 32 · step … 32 · step + 31; with blocks of
+/// 32 also `load_two_rows(format, a, b)`. A format whose scale (minimum) is a binary16 in the block may say at which
+/// byte with `scale_at` (`minimum_at`), and which power of two the scale is multiplied with (`scale_factor`).
 template <class F>
 concept integer_format = BlockFormat<F> && requires(std::byte const* block, std::int8_t* q) {
   { F::integer } -> std::convertible_to<integer_layout>;
-  F::quants(block, q);                                // block_length of q
-  { F::scale(block) } -> std::convertible_to<float>; // s
-  requires !F::integer.minima || requires { F::minimum(block); }; // e
+  requires kernels_support(F::integer, F::block_length);
+  F::quants(block, q);                                                                         // block_length of q
+  { F::scale(block) } -> std::convertible_to<float>;                                           // s
+  requires !F::integer.minima || requires { F::minimum(block); };                              // e
   requires F::block_length == F::integer.group || requires { F::group_scales(block).size(); }; // array of g
-  requires F::block_length == F::integer.group || !F::integer.minima ||
-               requires { F::group_minima(block).size(); }; // array of m, at most 127
+  requires F::block_length == F::integer.group || !F::integer.minima || requires {
+    F::group_minima(block).size();
+  }; // array of m, at most 127
 };
 
 /// A format of 16- or 32-bit floats (`float_weights`), whose vector code is `load_weights` (see `f16.hpp`).
 template <class F>
-concept float_format = BlockFormat<F> && requires { F::float_weights; };
+concept float_format = BlockFormat<F> && requires {
+  F::float_weights;
+};
 
 /// A compile-time list of types; `builtin_formats::with<mine>` is a longer one.
 template <class... Types> struct type_list {

@@ -114,7 +114,8 @@ constexpr result<void> check_quantizable(type_list<Formats...> formats, tensor_v
 /// Converts a tensor of any type of the list to another one, into `out`, which must be as long as the result. Equal
 /// weights give equal bytes on any number of threads. Errors: those of `check_quantizable`, `errc::mismatch` for a
 /// wrong length of `out`, `errc::malformed` for weights that are not finite, `errc::unsupported` for weights that are
-/// too large for the type, `errc::cancelled`; `out` has no defined contents then.
+/// too large for the type (formats that fit their scales cut them off at the largest binary16 instead, which the loss
+/// shows), `errc::cancelled`; `out` has no defined contents then.
 template <BlockFormat... Formats>
 result<packing_loss> quantize_tensor(type_list<Formats...> formats, tensor_view const& from, tensor_type to,
                                      std::span<std::byte> out, Executor auto const& threads,
@@ -129,9 +130,10 @@ result<packing_loss> quantize_tensor(type_list<Formats...> formats, tensor_view 
   auto const blocks = std::lcm(source.block_length, target.block_length);
   std::size_t const length = detail::most_in_piece / blocks * blocks;
   std::vector<packing_loss> losses((elements + length - 1) / length);
-  auto const wanted = [&] { return !options.cancel || !options.cancel->load(std::memory_order_relaxed); };
+  std::atomic<bool> cancelled = false; // remembered: the caller may take its wish back
   auto const piece = [&](std::size_t number, unsigned) {
-    if (!wanted()) return;
+    if (options.cancel && options.cancel->load(std::memory_order_relaxed)) cancelled = true;
+    if (cancelled) return;
     std::array<float, detail::most_in_piece> before, after;
     std::size_t const first = number * length, size = std::min(length, elements - first);
     source.unpack(from.data.data() + first / source.block_length * source.block_bytes, before.data(), size);
@@ -153,7 +155,7 @@ result<packing_loss> quantize_tensor(type_list<Formats...> formats, tensor_view 
     losses[number] = sum;
   };
   threads.run(losses.size(), piece);
-  if (!wanted()) return fail(errc::cancelled, "tensor ", from.name, ": cancelled");
+  if (cancelled) return fail(errc::cancelled, "tensor ", from.name, ": cancelled");
 
   // of the first weight in a piece of packed weights that is not finite
   auto const row_of_odd = [&](detail::row_coder const& coder, std::byte const* bytes, std::size_t number) {

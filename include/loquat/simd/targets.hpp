@@ -46,7 +46,7 @@ inline target detect() noexcept {
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   bool const saves_ymm = (low & 0x06) == 0x06, saves_zmm = (low & 0xe6) == 0xe6;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return target::scalar;
-  bool const avx2 = saves_ymm && fma && f16c && bit(b, 5) && bit(b, 8);
+  bool const avx2 = saves_ymm && fma && f16c && bit(b, 3) && bit(b, 5) && bit(b, 8); // with BMI 1 and 2
   bool const avx512 = saves_zmm && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31) && bit(c, 11);
   if (avx2 && avx512) return target::avx512;
   if (avx2) return target::avx2;

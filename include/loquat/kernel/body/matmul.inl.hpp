@@ -267,11 +267,12 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     for (std::size_t j = 0; j < Columns; ++j) x[j] = p.x.by_32.from<32>(std::min(c + j, p.x.n - 1) * k);
     std::byte const* w[8];
     for (std::size_t i = 0; i < 8; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
-    std::byte const* next = w[0] + 8 * p.row_bytes;                              // the next eight rows, in file order
+    auto next = reinterpret_cast<std::uintptr_t>(w[0]) + 8 * p.row_bytes;        // the next eight rows, in file order
     v::f32x8 acc[Columns];
     for (auto& a : acc) a = v::zero8();
     for (std::size_t b = 0, offset = 0; b < k; b += 32, offset += Format::block_bytes) {
-      for (std::size_t line = 0; line < 8 * Format::block_bytes; line += 64) __builtin_prefetch(next + line);
+      for (std::size_t line = 0; line < 8 * Format::block_bytes; line += 64)
+        __builtin_prefetch(reinterpret_cast<void const*>(next + line));
       next += 8 * Format::block_bytes;
       std::byte const* const block[8]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset,
                                       w[4] + offset, w[5] + offset, w[6] + offset, w[7] + offset};
@@ -309,12 +310,12 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       x[j] = p.x.rounded<layout.activations>().template from<layout.activations>(std::min(c + j, p.x.n - 1) * k);
     std::byte const* w[4];
     for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
-    std::byte const* next = w[0] + 4 * p.row_bytes;
+    auto const next = reinterpret_cast<std::uintptr_t>(w[0]) + 4 * p.row_bytes;
     v::f32x4 acc[Columns];
     for (auto& a : acc) a = v::zero4();
     for (std::size_t b = 0, offset = 0; b < k; b += Format::block_length, offset += Format::block_bytes) {
       for (std::size_t line = 0; line < 4 * Format::block_bytes; line += 64) // the next four rows, in file order
-        __builtin_prefetch(next + 4 * offset + line);
+        __builtin_prefetch(reinterpret_cast<void const*>(next + 4 * offset + line));
       std::byte const* const block[4]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset};
       auto const [scale, minimum] = scales_and_minima_of(block);
       v::four_scales<groups> const group_scales(Format{}, block);
@@ -451,7 +452,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t i = 0; i < groups; ++i)
         w.group_scales[(d / layout.group + i) * stride + row] = static_cast<float>(g[i]);
     }
-    if constexpr (layout.minima != 0) {
+    if constexpr (layout.minima != 0 && layout.activations != 32) {
       std::array<std::int8_t, groups> m;
       m.fill(1);
       if constexpr (groups > 1) m = Format::group_minima(block);

@@ -108,7 +108,9 @@ LOQUAT_INLINE f32x8 mul(f32x8 a, f32x8 b) noexcept { return {_mm256_mul_ps(a.v, 
 LOQUAT_INLINE f32x8 fma(f32x8 a, f32x8 b, f32x8 c) noexcept { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 LOQUAT_INLINE void store(float* p, f32x8 a) noexcept { _mm256_storeu_ps(p, a.v); }
 LOQUAT_INLINE __m256i broadcast_pair(std::int16_t const* pair) noexcept {
-  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<float const*>(pair)));
+  std::int32_t two;
+  std::memcpy(&two, pair, 4);
+  return _mm256_set1_epi32(two);
 }
 
 // --- eight rows, the halves of a block of 32 apart ------------------------------------------------------------------
@@ -190,7 +192,7 @@ template <std::size_t Group, int Bias> LOQUAT_INLINE f32x4 less_sums(i32x4 dots,
   if constexpr (Group == 16)
     pair = _mm_set1_epi16(*sums);
   else
-    pair = _mm_castps_si128(_mm_broadcast_ss(reinterpret_cast<float const*>(sums)));
+    pair = _mm256_castsi256_si128(broadcast_pair(sums));
   __m128i const factors = Group == 16 ? _mm_set1_epi32(Bias) : _mm_set1_epi16(Bias);
   return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_madd_epi16(pair, factors)))};
 }
