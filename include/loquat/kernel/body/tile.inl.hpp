@@ -1,0 +1,175 @@
+#ifdef LOQUAT_VECTORS
+namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
+
+// A tile of unpacked rows by some columns, all accumulators in registers.
+template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
+  static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes,
+                               vectors = simd::LOQUAT_TARGET_NS::tile_vectors, rows = lanes * vectors,
+                               groups = L.activations / L.group;
+
+  // adds the products of a tile's rows with the first columns of a tile to y[Columns, stride]
+  template <std::size_t Columns>
+  LOQUAT_NOINLINE static void multiply(panel const& w, rounded_columns x, std::size_t depth, float* y,
+                                       std::size_t stride) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    constexpr std::size_t width = v::tile_columns;
+    v::row_floats acc[Columns][vectors];
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) acc[j][i] = v::load_rows(y + j * stride + i * lanes);
+    }
+    std::uint8_t const* weights = w.quants;
+    float const *group_scales = w.group_scales, *scales = w.scales, *minima = w.minima;
+    std::int16_t const* group_minima = w.group_minima;
+    std::int32_t const* starts = w.starts;
+    int const bias = -w.bias;
+    for (std::size_t a = 0; a < depth; a += L.activations) {
+      v::row_floats total[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::zero_rows();
+      }
+      for (std::size_t g = 0; g < groups; ++g) {
+        v::row_sums sums[Columns][vectors];
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          std::int16_t const* const group_sums = x.sums + (g * L.group / 32 * width + j) * 2 + g * L.group / 16 % 2;
+          v::template start<L.group>(sums[j], starts, group_sums, bias);
+        }
+        starts += rows;
+        for (std::size_t q = 0; q < L.group; q += 32)
+          add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(sums, weights, x.quants);
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          LOQUAT_UNROLL
+          for (std::size_t i = 0; i < vectors; ++i) {
+            v::row_floats const dot = v::to_floats(sums[j][i]);
+            if constexpr (groups == 1) {
+              total[j][i] = dot;
+            } else {
+              v::row_floats const scale = v::load_rows(group_scales + i * lanes);
+              total[j][i] = v::fma(dot, scale, total[j][i]);
+            }
+          }
+        }
+        group_scales += rows;
+      }
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        v::row_floats const scale = v::broadcast_rows(x.scales[j]);
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) {
+          acc[j][i] = v::fma(total[j][i], v::mul(v::load_rows(scales + i * lanes), scale), acc[j][i]);
+          if constexpr (L.minima && L.activations == 32) {
+            acc[j][i] = v::fma(v::broadcast_rows(x.totals[j]), v::load_rows(minima + i * lanes), acc[j][i]);
+          } else if constexpr (L.minima) {
+            v::row_sums sum = v::zero_sums();
+            LOQUAT_UNROLL
+            for (std::size_t m = 0; m < L.activations / 32; ++m)
+              sum = v::dot2(sum, group_minima + (m * rows + i * lanes) * 2, x.sums + (m * width + j) * 2);
+            acc[j][i] = v::fma(v::to_floats(sum), v::mul(v::load_rows(minima + i * lanes), scale), acc[j][i]);
+          }
+        }
+      }
+      x.scales += width, x.totals += width, x.sums += L.activations / 16 * width;
+      scales += rows, minima += rows, group_minima += L.activations / 16 * rows;
+    }
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) v::store_rows(y + j * stride + i * lanes, acc[j][i]);
+    }
+  }
+
+  // y[:, first … last): panels that `unpack` fills one after the other, each multiplied with all columns
+  LOQUAT_NOINLINE static void compute(product const& p, std::size_t first, std::size_t last, panel const& all,
+                                      unpack_function* unpack) noexcept {
+    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
+    rounded_columns const& all_x = p.x.rounded<L.activations>();
+    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
+    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
+      std::size_t const depth = std::min(panel_depth, p.x.k - k);
+      for (std::size_t r = first; r < last; r += panel_rows) {
+        std::size_t const end = std::min(r + panel_rows, last);
+        for (std::size_t t = 0; r + t * rows < end; ++t)
+          unpack(p, r + t * rows, std::min(r + (t + 1) * rows, end), k, depth, part(all, t, depth));
+        for (std::size_t c = 0; c < p.x.n; c += width) {
+          rounded_columns const x =
+              all_x.template from<L.activations>(c * p.x.k).template from<L.activations>(k, width);
+          for (std::size_t t = 0; r + t * rows < end; ++t)
+            multiply_some(part(all, t, depth), x, std::min(width, p.x.n - c), depth, p.y + c * p.rows + r + t * rows,
+                          p.rows, std::min(rows, end - r - t * rows));
+        }
+      }
+    }
+  }
+
+ private:
+  // the t-th tile of a panel
+  static panel part(panel w, std::size_t t, std::size_t depth) noexcept {
+    std::size_t const before = t * rows;
+    w.quants += before * depth;
+    w.group_scales += before * (depth / L.group);
+    w.scales += before * (depth / L.activations);
+    w.minima += before * (depth / L.activations);
+    w.group_minima += before * (depth / 16);
+    w.starts += before * (depth / L.group);
+    return w;
+  }
+
+  // up to a tile's columns and rows
+  static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth, float* y,
+                            std::size_t stride, std::size_t some) noexcept {
+    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
+    if (some < rows) {
+      float padded[width * rows]{};
+      for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
+      multiply_some(w, x, columns, depth, padded, rows, rows);
+      for (std::size_t j = 0; j < columns; ++j) std::copy_n(padded + j * rows, some, y + j * stride);
+    } else if (columns == width) {
+      multiply<width>(w, x, depth, y, stride);
+    } else {
+      for (; columns >= 2; columns -= 2, y += 2 * stride, x.quants += 8, x.scales += 2, x.totals += 2, x.sums += 4)
+        multiply<2>(w, x, depth, y, stride);
+      if (columns != 0) multiply<1>(w, x, depth, y, stride);
+    }
+  }
+
+  // sums += the dot products of the next Quads · 4 weights of every row
+  template <std::size_t Quads, std::size_t Columns, class Sums>
+  LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t const*& weights, std::int8_t*& x) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    constexpr std::size_t run = std::min(Quads, L.run);
+    LOQUAT_UNROLL_BY(v::tile_unroll)
+    for (std::size_t q = 0; q < Quads; q += run) {
+      v::row_partial partial[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) partial[j][i] = v::begin(sums[j][i]);
+      }
+      LOQUAT_UNROLL
+      for (std::size_t r = 0; r < run; ++r, weights += rows * 4, x += v::tile_columns * 4) {
+        v::row_bytes w[vectors];
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * 4);
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < Columns; ++j) {
+          LOQUAT_UNROLL
+          for (std::size_t i = 0; i < vectors; ++i)
+            partial[j][i] = v::template dot4<L.is_signed>(partial[j][i], w[i], x + j * 4);
+        }
+      }
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i]);
+      }
+    }
+  }
+};
+
+} // namespace loquat::kernel::inline LOQUAT_SIMD_ABI
+#endif
