@@ -60,9 +60,9 @@ inline constexpr std::size_t panel_depth = 512; ///< … so many weights of each
 inline constexpr std::size_t many_columns = 9;  ///< from here on unpacking a panel first is quicker
 inline constexpr std::size_t widest_tile = 8;   ///< no target's tiles have more columns
 
-/// Room for an unpacked panel (q; g; s and e; pairs of m; starts), or for a row of k floats.
+/// Room for an unpacked panel (q; g twice; s and e; pairs; starts), or for a row of k floats.
 constexpr std::size_t scratch_bytes(std::size_t k) noexcept {
-  return std::max(panel_rows * panel_depth * (32 + 2 * 4 + 4 + 4 + 4 + 2 * 4) / 32, k * sizeof(float));
+  return std::max(panel_rows * panel_depth * (32 + 2 * 4 + 2 * 4 + 4 + 4 + 4 + 2 * 4) / 32, k * sizeof(float));
 }
 
 /// What the inner loops of a panel's tile depend on, so that formats share them.
@@ -70,25 +70,32 @@ struct tile_layout {
   std::size_t group, activations; ///< see `integer_layout`
   std::size_t run;                ///< quads of products that may be added before they are widened
   bool is_signed, minima;
+  bool offset; ///< of super-blocks: the pairs correct the sums
+
+  /// Whether g are integers.
+  constexpr bool integer_scales() const noexcept { return activations == 256 && group < 256; }
 };
 
 /// Rows unpacked for many columns, interleaved so that one vector lane is one row. Row counts are those of a tile.
 struct panel {
   std::uint8_t* quants;       ///< [depth / 4, rows, 4]
-  float* group_scales;        ///< [depth / group, rows]
+  std::int32_t* group_scales; ///< [depth / group, rows], as the target's `row_scale` has it
+  float* float_scales;        ///< [depth / group, rows]
   float* scales;              ///< [depth / activations, rows]
   float* minima;              ///< [depth / activations, rows]
-  std::int16_t* group_minima; ///< [depth / 32, rows, 2]
-  std::int32_t* starts;       ///< [depth / group, rows]: what sums begin with where activations have an excess
-  int bias;                   ///< what the quants have too much
+  std::int16_t*
+      pairs; ///< [depth / 32, rows, 2]: what sums of sixteen activations are multiplied with, ±m or −offset · g
+  std::int32_t* starts; ///< [depth / group, rows]: what sums begin with where activations have an excess
+  int bias;             ///< what the quants have too much
 
   /// Lays a panel out in scratch memory.
   panel(std::byte* scratch, int excess) noexcept
       : quants(reinterpret_cast<std::uint8_t*>(scratch)),
-        group_scales(reinterpret_cast<float*>(scratch + panel_rows * panel_depth)),
-        scales(group_scales + panel_rows * panel_depth / 16), minima(scales + panel_rows * panel_depth / 32),
-        group_minima(reinterpret_cast<std::int16_t*>(minima + panel_rows * panel_depth / 32)),
-        starts(reinterpret_cast<std::int32_t*>(group_minima + panel_rows * panel_depth / 16)), bias(excess) {}
+        group_scales(reinterpret_cast<std::int32_t*>(scratch + panel_rows * panel_depth)),
+        float_scales(reinterpret_cast<float*>(group_scales + panel_rows * panel_depth / 16)),
+        scales(float_scales + panel_rows * panel_depth / 16), minima(scales + panel_rows * panel_depth / 32),
+        pairs(reinterpret_cast<std::int16_t*>(minima + panel_rows * panel_depth / 32)),
+        starts(reinterpret_cast<std::int32_t*>(pairs + panel_rows * panel_depth / 16)), bias(excess) {}
 };
 
 /// Fills a tile of a panel with the weights `from`, … of the rows first … last.

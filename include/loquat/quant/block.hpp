@@ -27,21 +27,25 @@ struct integer_layout {
   std::size_t activations = 32; ///< activations that are rounded to 8 bits with one scale: 32 or 256
   int lowest = 0, highest = 0;  ///< of q: within [−128, 127]
   int offset = 0;
-  int minima = 0; ///< e · m is added (1) or subtracted (−1); 0: there are none
+  int minima = 0;            ///< e · m is added (1) or subtracted (−1); 0: there are none
+  bool float_scales = false; ///< g are floats, not small integers
 
   constexpr bool is_signed() const noexcept { return lowest < 0; }                         ///< some q are negative
   constexpr int largest() const noexcept { return highest > -lowest ? highest : -lowest; } ///< |q|
 };
 
-/// Whether the kernels have a way for a format: groups of 16, 32 or 256, one or a multiple of four in a block and none
-/// alone beside others in its activation block; minima of one group with 32 activations, of 8 or 16 with 256.
+/// Whether the kernels have a way for a format: super-blocks of 256 with one group, or 8 or 16 of them with integer
+/// scales, an offset or minima; blocks of 32 with one group, minima added; longer ones with groups of 16, float scales
+/// and neither.
 constexpr bool kernels_support(integer_layout f, std::size_t block_length) noexcept {
-  std::size_t const groups = block_length / f.group;
-  return (f.group == 16 || f.group == 32 || f.group == 256) && (f.activations == 32 || f.activations == 256) &&
-         (groups == 1 || groups % 4 == 0) && block_length % f.activations == 0 && f.activations % f.group == 0 &&
-         (block_length == f.activations || f.group < f.activations) && f.lowest - f.offset >= -128 &&
-         f.highest - f.offset <= 127 &&
-         (f.minima == 0 || (f.activations == 32 ? groups == 1 && f.minima == 1 : groups == 8 || groups == 16));
+  if (f.lowest - f.offset < -128 || f.highest - f.offset > 127) return false;
+  if (f.activations == 256)
+    return block_length == 256 && !f.float_scales &&
+           (f.group == 16 || f.group == 32 || (f.group == 256 && f.minima == 0 && f.largest() <= 16)) &&
+           (f.minima == 0 || f.offset == 0);
+  if (f.activations != 32) return false;
+  if (f.float_scales) return f.group == 16 && block_length % 32 == 0 && f.minima == 0 && f.offset == 0;
+  return block_length == 32 && f.group == 32 && f.minima >= 0;
 }
 
 /// A weight format: `block_length` consecutive weights of a row in `block_bytes` bytes.

@@ -10,19 +10,22 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace loquat {
 
 /// A block's integers and scales, see `integer_layout`. g and m are 1 where the format has none.
 template <integer_format F> struct integer_block {
-  static constexpr integer_layout layout = F::integer;                  ///< of the format
-  static constexpr std::size_t groups = F::block_length / layout.group; ///< in a block
+  static constexpr integer_layout layout = F::integer;                             ///< of the format
+  static constexpr std::size_t groups = F::block_length / layout.group;            ///< in a block
+  using group_scale = std::conditional_t<layout.float_scales, float, std::int8_t>; ///< type of g
 
   std::array<std::int8_t, F::block_length> quants{}; ///< q
   float scale = 0, minimum = 0;                      ///< s, e
-  std::array<float, groups> group_scales{};          ///< g
+  std::array<group_scale, groups> group_scales{};    ///< g
   std::array<std::int32_t, groups> group_minima{};   ///< m
 
   /// Takes a block apart.
@@ -32,8 +35,7 @@ template <integer_format F> struct integer_block {
     group_minima.fill(1);
     if constexpr (layout.minima != 0) minimum = F::minimum(block);
     if constexpr (groups > 1) {
-      std::ranges::transform(F::group_scales(block), group_scales.begin(),
-                             [](auto g) { return static_cast<float>(g); });
+      group_scales = F::group_scales(block);
       if constexpr (layout.minima != 0) std::ranges::copy(F::group_minima(block), group_minima.begin());
     }
   }
@@ -46,8 +48,9 @@ LOQUAT_NO_CONTRACT_FUNCTION constexpr void unpack_integers(std::byte const* bloc
   integer_block<F> const b(block);
   for (std::size_t i = 0; i < F::block_length; ++i) {
     std::size_t const g = i / b.layout.group;
-    weights[i] = b.scale * b.group_scales[g] * static_cast<float>(b.quants[i] - b.layout.offset);
-    if constexpr (F::integer.minima != 0) weights[i] += b.minimum * static_cast<float>(F::integer.minima * b.group_minima[g]);
+    weights[i] = b.scale * static_cast<float>(b.group_scales[g]) * static_cast<float>(b.quants[i] - b.layout.offset);
+    if constexpr (F::integer.minima != 0)
+      weights[i] += b.minimum * static_cast<float>(F::integer.minima * b.group_minima[g]);
   }
 }
 
@@ -88,22 +91,27 @@ template <std::size_t N> struct rounded_activations {
   static constexpr float rounded_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
 };
 
-/// sum + the product of the activation block's weights `first`, … of b with rounded activations: integer dot products
-/// of the groups, exact; fused multiply-adds with g in ascending order; one with s · scale; one for the minima.
+/// sum + the product of the activation block's weights `first`, … of b with rounded activations. Σ g · (dot product of
+/// a group) is an exact integer; where g are floats it is a chain of fused multiply-adds. It enters the sum by a fused
+/// multiply-add with s · scale, and so do the minima.
 template <integer_format F>
 constexpr float plus_product(float sum, integer_block<F> const& b, std::size_t first, std::int8_t const* quants,
                              std::int16_t const* sums, float scale, float x_total) noexcept {
   constexpr integer_layout layout = F::integer;
-  float total = 0;
+  std::conditional_t<std::integral<typename integer_block<F>::group_scale>, std::int32_t, float> total = 0;
   std::int32_t minima = 0;
   for (std::size_t i = 0; i < layout.activations; i += layout.group) {
     std::int32_t dot = 0, x = 0;
     for (std::size_t j = i; j < i + layout.group; ++j) dot += (b.quants[first + j] - layout.offset) * quants[j];
     for (std::size_t j = i; j < i + layout.group; j += 16) x += sums[j / 16];
-    total = math::fma(static_cast<float>(dot), b.group_scales[(first + i) / layout.group], total);
+    auto const g = b.group_scales[(first + i) / layout.group];
+    if constexpr (std::integral<decltype(total)>)
+      total += g * dot;
+    else
+      total = math::fma(static_cast<float>(dot), g, total);
     minima += b.group_minima[(first + i) / layout.group] * x;
   }
-  sum = math::fma(total, b.scale * scale, sum);
+  sum = math::fma(static_cast<float>(total), b.scale * scale, sum);
   if constexpr (layout.minima == 0) return sum;
   if constexpr (layout.activations == 32) return math::fma(static_cast<float>(layout.minima) * x_total, b.minimum, sum);
   return math::fma(static_cast<float>(layout.minima * minima), b.minimum * scale, sum);

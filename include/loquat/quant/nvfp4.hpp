@@ -32,7 +32,7 @@ struct nvfp4 {
   static constexpr tensor_type type = tensor_type::nvfp4;
   static constexpr std::string_view name = "NVFP4";
   static constexpr std::size_t block_length = 64, block_bytes = 36;
-  static constexpr integer_layout integer{.group = 16, .lowest = -12, .highest = 12};
+  static constexpr integer_layout integer{.group = 16, .lowest = -12, .highest = 12, .float_scales = true};
 
   static constexpr float scale(std::byte const*) noexcept { return 1; }
   static constexpr std::array<float, 4> group_scales(std::byte const* block) noexcept {

@@ -61,15 +61,5 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q2_k, std::byte const* block, std::size_t step) noexcept {
   return moved_bits<0, 2>(step % 4 * 2, load_bytes(block + 16 + step / 4 * 32));
 }
-LOQUAT_INLINE group_words<4> load_group_scales(q2_k, std::byte const* const (&block)[4]) noexcept {
-  group_words<4> w = load_sixteen(block, 0);
-  for (auto& word : w.word) word = bits<0, 4>(word);
-  return w;
-}
-LOQUAT_INLINE group_words<4> load_group_minima(q2_k, std::byte const* const (&block)[4]) noexcept {
-  group_words<4> w = load_sixteen(block, 0);
-  for (auto& word : w.word) word = bits<4, 4>(word);
-  return w;
-}
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -56,11 +56,5 @@ namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(q4_k, std::byte const* block, std::size_t step) noexcept {
   return moved_bits<0, 4>(step % 2 * 4, load_bytes(block + 16 + step / 2 * 32));
 }
-LOQUAT_INLINE group_words<2> load_group_scales(q4_k, std::byte const* const (&block)[4]) noexcept {
-  return six_bit_scales(block, 4);
-}
-LOQUAT_INLINE group_words<2> load_group_minima(q4_k, std::byte const* const (&block)[4]) noexcept {
-  return six_bit_minima(block, 4);
-}
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

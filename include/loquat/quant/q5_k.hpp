@@ -65,11 +65,5 @@ LOQUAT_INLINE i8x32 load_quants(q5_k, std::byte const* block, std::size_t step) 
   i8x32 const low = moved_bits<0, 4>(step % 2 * 4, load_bytes(block + 48 + step / 2 * 32));
   return either(low, moved_bits<4, 1>(step, load_bytes(block + 16)));
 }
-LOQUAT_INLINE group_words<2> load_group_scales(q5_k, std::byte const* const (&block)[4]) noexcept {
-  return six_bit_scales(block, 4);
-}
-LOQUAT_INLINE group_words<2> load_group_minima(q5_k, std::byte const* const (&block)[4]) noexcept {
-  return six_bit_minima(block, 4);
-}
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

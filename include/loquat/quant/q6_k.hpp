@@ -64,8 +64,5 @@ LOQUAT_INLINE i8x32 load_quants(q6_k, std::byte const* block, std::size_t step) 
   i8x32 const high = moved_bits<4, 2>(step % 4 * 2, load_bytes(block + 128 + step / 4 * 32));
   return either(low, high);
 }
-LOQUAT_INLINE group_words<4> load_group_scales(q6_k, std::byte const* const (&block)[4]) noexcept {
-  return load_sixteen(block, 192);
-}
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -1,7 +1,7 @@
 /// \file
 /// The twelve bytes in which Q4_K and Q5_K keep eight scales and eight minima of six bits: bytes 0…3 are scales 0…3,
 /// bytes 4…7 minima 0…3, bytes 8…11 the low nibbles of scales (low) and minima (high) 4…7, whose two high bits stand
-/// above the six bits of bytes 0…3 and 4…7. `simd/arch` has the same for four rows at once.
+/// above the six bits of bytes 0…3 and 4…7.
 #ifndef LOQUAT_QUANT_SCALE_PAIRS_HPP
 #define LOQUAT_QUANT_SCALE_PAIRS_HPP
 

@@ -46,15 +46,16 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
 // Integer formats.
 template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
   static constexpr integer_layout layout = Format::integer;
-  static constexpr bool is_signed = layout.is_signed();
-  static constexpr int bias = layout.offset + (is_signed ? simd::LOQUAT_TARGET_NS::signed_bias : 0);
+  static constexpr bool is_signed = layout.is_signed(), super_block = layout.activations == 256,
+                        by_eight = !super_block && !layout.float_scales,
+                        tile_offset = layout.offset != 0 && simd::LOQUAT_TARGET_NS::tile_excess == 0;
   static constexpr std::size_t groups = Format::block_length / layout.group, // of a block
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
-  using tile = tiles<simd::LOQUAT_TARGET_NS::this_target,
-                     tile_layout{layout.group, layout.activations, run,
-                                 is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0, layout.minima != 0}>;
-  static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0 &&
-                Format::block_length % layout.activations == 0);
+  using tile =
+      tiles<simd::LOQUAT_TARGET_NS::this_target,
+            tile_layout{layout.group, layout.activations, run, is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0,
+                        layout.minima != 0, tile_offset}>;
+  static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0);
 
   static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
     if (p.x.n >= many_columns) return tile::compute(p, first, last, panel(scratch, layout.offset), unpack);
@@ -68,22 +69,12 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   }
 
  private:
-  LOQUAT_INLINE static auto prepared(std::byte const* block, std::size_t step) noexcept {
-    namespace v = simd::LOQUAT_TARGET_NS;
-    auto const quants = v::load_quants(Format{}, block, step);
-    if constexpr (is_signed)
-      return v::prepare_signed(quants);
-    else
-      return quants;
-  }
-
-  static constexpr bool by_eight = requires(std::byte const* block) {
-    simd::LOQUAT_TARGET_NS::load_two_rows(Format{}, block, block);
-  };
   // up to eight or four rows straight from the file by a few columns
   template <std::size_t Columns>
   LOQUAT_NOINLINE static void few_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
-    if constexpr (by_eight)
+    if constexpr (super_block)
+      super_blocks<Columns>(p, r, rows, c);
+    else if constexpr (by_eight)
       eight_rows<Columns>(p, r, rows, c);
     else
       four_rows<Columns>(p, r, rows, c);
@@ -93,6 +84,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   template <std::size_t Columns>
   LOQUAT_INLINE static void eight_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
+    constexpr int bias = layout.offset + (is_signed ? v::signed_bias : 0);
     std::size_t const k = p.x.k;
     rounded_columns x[Columns];
     for (std::size_t j = 0; j < Columns; ++j) x[j] = p.x.by_32.from<32>(std::min(c + j, p.x.n - 1) * k);
@@ -125,20 +117,103 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         if constexpr (layout.minima != 0) acc[j] = v::fma(v::broadcast8(x[j].totals[b / 32]), minima_of(block), acc[j]);
       }
     }
-    for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
-      float eight[8];
-      v::store(eight, acc[j]);
-      std::copy_n(eight, rows, p.y + (c + j) * p.rows + r);
-    }
+    store(p, acc, r, rows, c);
   }
 
+  // Super-blocks: integers up to the sum of a block, row after row.
+  template <std::size_t Columns>
+  LOQUAT_INLINE static void super_blocks(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    std::size_t const k = p.x.k;
+    rounded_columns x[Columns];
+    for (std::size_t j = 0; j < Columns; ++j) x[j] = p.x.by_256.from<256>(std::min(c + j, p.x.n - 1) * k);
+    std::byte const* w[4];
+    for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
+    auto next = reinterpret_cast<std::uintptr_t>(w[0]) + 4 * p.row_bytes;        // the next four rows, in file order
+    v::f32x4 acc[Columns];
+    for (auto& a : acc) a = v::zero4();
+    for (std::size_t b = 0; b < k; b += 256) {
+      std::byte const* const block[4]{w[0], w[1], w[2], w[3]};
+      v::i32x8 dots[Columns][4], minima[Columns][4];
+      v::i16x16 sums[Columns];
+      if constexpr (layout.offset != 0 || layout.minima != 0)
+        for (std::size_t j = 0; j < Columns; ++j) sums[j] = v::evens_and_odds(x[j].sums);
+      LOQUAT_UNROLL_BY(1)
+      for (std::size_t i = 0; i < 4; ++i) {
+        for (std::size_t line = 0; line < Format::block_bytes; line += 64)
+          __builtin_prefetch(reinterpret_cast<void const*>(next + line));
+        next += Format::block_bytes;
+        v::i32x8 row[Columns];
+        row_dots<Columns>(block[i], x, sums, row);
+        for (std::size_t j = 0; j < Columns; ++j) dots[j][i] = row[j];
+        if constexpr (layout.minima != 0) {
+          v::i16x16 const m = v::evens_and_odds(Format::group_minima(block[i]));
+          for (std::size_t j = 0; j < Columns; ++j) minima[j][i] = v::products(m, sums[j]);
+        }
+      }
+      auto const [scale, minimum] = scales_and_minima_of(block);
+      for (std::size_t j = 0; j < Columns; ++j) {
+        auto const added = [](v::i32x8 const(&four)[4]) LOQUAT_INLINE_LAMBDA {
+          return v::to_floats(v::sums(four[0], four[1], four[2], four[3]));
+        };
+        v::f32x4 const x_scale = v::broadcast4(*x[j].scales);
+        acc[j] = v::fma(added(dots[j]), v::mul(scale, x_scale), acc[j]);
+        if constexpr (layout.minima > 0) acc[j] = v::fma(added(minima[j]), v::mul(minimum, x_scale), acc[j]);
+        if constexpr (layout.minima < 0) acc[j] = v::fma_negated(added(minima[j]), v::mul(minimum, x_scale), acc[j]);
+        x[j] = x[j].template from<256>(256);
+      }
+      for (auto& row : w) row += Format::block_bytes;
+    }
+    store(p, acc, r, rows, c);
+  }
+
+  // Σ g · (q − offset) · x of one super-block, in eight parts
+  template <std::size_t Columns>
+  LOQUAT_INLINE static void row_dots(std::byte const* block, rounded_columns const (&x)[Columns],
+                                     simd::LOQUAT_TARGET_NS::i16x16 const (&sums)[Columns],
+                                     simd::LOQUAT_TARGET_NS::i32x8 (&dots)[Columns]) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::i16x16 const scales = [&] {
+      if constexpr (groups == 1)
+        return v::broadcast_i16(1);
+      else
+        return v::evens_and_odds(Format::group_scales(block));
+    }();
+    for (auto& dot : dots) dot = v::zero_i32x8();
+    if constexpr (layout.offset != 0) {
+      v::i16x16 const factors = v::times(scales, -layout.offset);
+      for (std::size_t j = 0; j < Columns; ++j) dots[j] = v::products(factors, sums[j]);
+    }
+    v::narrow_sums narrow[Columns];
+    for (auto& n : narrow) n = v::zero_narrow();
+    auto const step = [&](std::size_t s) LOQUAT_INLINE_LAMBDA {
+      v::i8x32 const q = v::load_quants(Format{}, block, s);
+      v::i16x16 const scale = v::scales_of_step(scales, s);
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        v::i8x32 const xs = v::load_bytes(x[j].quants + s * 32);
+        if constexpr (groups == 1)
+          narrow[j] = v::template plus<is_signed>(narrow[j], q, xs);
+        else
+          dots[j] = v::template plus_scaled<is_signed>(dots[j], q, xs, scale);
+      }
+    };
+    if constexpr (is_signed) { // look-ups: long already
+      for (std::size_t s = 0; s < 8; ++s) step(s);
+    } else {
+      step(0), step(1), step(2), step(3), step(4), step(5), step(6), step(7);
+    }
+    if constexpr (groups == 1)
+      for (std::size_t j = 0; j < Columns; ++j) dots[j] = v::plus(dots[j], narrow[j]);
+  }
+
+  // Groups of 16 with float scales.
   template <std::size_t Columns>
   LOQUAT_INLINE static void four_rows(product const& p, std::size_t r, std::size_t rows, std::size_t c) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     std::size_t const k = p.x.k;
     rounded_columns x[Columns];
-    for (std::size_t j = 0; j < Columns; ++j)
-      x[j] = p.x.rounded<layout.activations>().template from<layout.activations>(std::min(c + j, p.x.n - 1) * k);
+    for (std::size_t j = 0; j < Columns; ++j) x[j] = p.x.by_32.from<32>(std::min(c + j, p.x.n - 1) * k);
     std::byte const* w[4];
     for (std::size_t i = 0; i < 4; ++i) w[i] = p.row(r + std::min(i, rows - 1)); // rows beyond the end repeat the last
     auto const next = reinterpret_cast<std::uintptr_t>(w[0]) + 4 * p.row_bytes;
@@ -148,62 +223,33 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t line = 0; line < 4 * Format::block_bytes; line += 64) // the next four rows, in file order
         __builtin_prefetch(reinterpret_cast<void const*>(next + 4 * offset + line));
       std::byte const* const block[4]{w[0] + offset, w[1] + offset, w[2] + offset, w[3] + offset};
-      auto const [scale, minimum] = scales_and_minima_of(block);
-      v::four_scales<groups> const group_scales(Format{}, block);
-      auto const group_minima = [&] {
-        if constexpr (layout.minima != 0) return v::load_group_minima(Format{}, block);
-      };
-      for (std::size_t a = 0; a < Format::block_length; a += layout.activations) {
-        v::f32x4 total[Columns];
-        v::i32x8 wide[Columns];
-        for (auto& t : total) t = v::zero4();
-        for (auto& s : wide) s = v::zero_i32x8();
-        auto const step = [&](std::size_t s) LOQUAT_INLINE_LAMBDA {
-          auto const q0 = prepared(block[0], s), q1 = prepared(block[1], s), q2 = prepared(block[2], s),
-                     q3 = prepared(block[3], s);
-          LOQUAT_UNROLL
-          for (std::size_t j = 0; j < Columns; ++j) {
-            std::size_t const at = b + s * 32;
-            v::i32x8 const dots = v::template dots<is_signed, run>(q0, q1, q2, q3, v::load_bytes(x[j].quants + at));
-            if constexpr (layout.group == 16) {
-              total[j] =
-                  v::fma(v::less_sums<16, bias>(v::low(dots), x[j].sums + at / 16), group_scales[s * 2], total[j]);
-              total[j] = v::fma(v::less_sums<16, bias>(v::high(dots), x[j].sums + at / 16 + 1), group_scales[s * 2 + 1],
-                                total[j]);
-            } else if constexpr (layout.group == 32 && groups > 1)
-              total[j] =
-                  v::fma(v::less_sums<32, bias>(v::folded(dots), x[j].sums + at / 16), group_scales[s], total[j]);
-            else if constexpr (layout.group == 32)
-              total[j] = v::less_sums<32, bias>(v::folded(dots), x[j].sums + at / 16);
-            else
-              wide[j] = v::add(wide[j], dots);
-          }
+      auto const scale = scales_of(block);
+      for (std::size_t s = 0; s < Format::block_length / 32; ++s) {
+        auto const quants = [&](std::size_t i) LOQUAT_INLINE_LAMBDA { return v::load_quants(Format{}, block[i], s); };
+        auto const group_scales = [&](std::size_t g) LOQUAT_INLINE_LAMBDA {
+          return v::set(block, [=](std::byte const* one) { return Format::group_scales(one)[s * 2 + g]; });
         };
-        if constexpr (layout.activations == 32)
-          step(a / 32);
-        else if constexpr (Columns == 1 && !is_signed) // packed bits: with s modulo 4 known
-          for (std::size_t s = 0; s < layout.activations / 32; s += 4) step(s), step(s + 1), step(s + 2), step(s + 3);
-        else
-          for (std::size_t s = 0; s < layout.activations / 32; ++s) step(s);
+        auto const q0 = quants(0), q1 = quants(1), q2 = quants(2), q3 = quants(3);
+        auto const g0 = group_scales(0), g1 = group_scales(1);
         LOQUAT_UNROLL
         for (std::size_t j = 0; j < Columns; ++j) {
-          std::size_t const at = b + a;
-          if constexpr (layout.group > 32)
-            total[j] = v::less_sums<layout.group, bias>(v::folded(wide[j]), x[j].sums + at / 16);
-          v::f32x4 const x_scale = v::broadcast4(x[j].scales[at / layout.activations]);
-          acc[j] = v::fma(total[j], v::mul(scale, x_scale), acc[j]);
-          if constexpr (layout.minima != 0) {
-            v::f32x4 const sums = v::dots_with_sums(group_minima(), x[j].sums + at / 16);
-            v::f32x4 const factor = v::mul(minimum, x_scale);
-            acc[j] = layout.minima < 0 ? v::fma_negated(sums, factor, acc[j]) : v::fma(sums, factor, acc[j]);
-          }
+          std::size_t const at = b + s * 32;
+          v::i32x8 const dots = v::template dots<is_signed>(q0, q1, q2, q3, v::load_bytes(x[j].quants + at));
+          v::f32x4 const total = v::fma(v::to_floats(v::high(dots)), g1, v::mul(v::to_floats(v::low(dots)), g0));
+          acc[j] = v::fma(total, v::mul(scale, v::broadcast4(x[j].scales[at / 32])), acc[j]);
         }
       }
     }
+    store(p, acc, r, rows, c);
+  }
+
+  template <class Lanes, std::size_t Columns>
+  LOQUAT_INLINE static void store(product const& p, Lanes const (&acc)[Columns], std::size_t r, std::size_t rows,
+                                  std::size_t c) noexcept {
     for (std::size_t j = 0; j < Columns && c + j < p.x.n; ++j) {
-      float four[4];
-      v::store(four, acc[j]);
-      std::copy_n(four, rows, p.y + (c + j) * p.rows + r);
+      float lanes[sizeof(Lanes) / sizeof(float)];
+      simd::LOQUAT_TARGET_NS::store(lanes, acc[j]);
+      std::copy_n(lanes, rows, p.y + (c + j) * p.rows + r);
     }
   }
 
@@ -278,18 +324,21 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   }
   static void unpack_group_scales(std::byte const* block, std::size_t d, std::size_t row, panel const& w) noexcept {
     constexpr std::size_t stride = tile::rows;
-    if constexpr (groups > 1) {
-      auto const g = Format::group_scales(block);
+    std::array<std::int8_t, Format::block_length / layout.group> g{1};
+    if constexpr (layout.float_scales) {
+      auto const floats = Format::group_scales(block);
+      for (std::size_t i = 0; i < groups; ++i) w.float_scales[(d / layout.group + i) * stride + row] = floats[i];
+    } else if constexpr (groups > 1) {
+      g = Format::group_scales(block);
       for (std::size_t i = 0; i < groups; ++i)
-        w.group_scales[(d / layout.group + i) * stride + row] = static_cast<float>(g[i]);
+        w.group_scales[(d / layout.group + i) * stride + row] = simd::LOQUAT_TARGET_NS::row_scale(g[i]);
     }
-    if constexpr (layout.minima != 0 && layout.activations != 32) {
-      std::array<std::int8_t, groups> m;
-      m.fill(1);
-      if constexpr (groups > 1) m = Format::group_minima(block);
-      for (std::size_t i = 0; i < Format::block_length / 16; ++i) // in pairs for every 32 weights
-        w.group_minima[((d / 32 + i / 2) * stride + row) * 2 + i % 2] =
-            static_cast<std::int16_t>(layout.minima * m[i * 16 / layout.group]);
+    if constexpr (super_block && (layout.minima != 0 || tile_offset)) {
+      if constexpr (layout.minima != 0) g = Format::group_minima(block);
+      constexpr int factor = layout.minima != 0 ? layout.minima : -layout.offset;
+      for (std::size_t i = 0; i < 16; ++i) // in pairs for every 32 weights
+        w.pairs[((d / 32 + i / 2) * stride + row) * 2 + i % 2] =
+            static_cast<std::int16_t>(factor * g[i * 16 / layout.group]);
     }
   }
 };

@@ -9,7 +9,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
 
   // adds the products of a tile's rows with the first columns of a tile to y[Columns, stride]
   template <std::size_t Columns>
-  LOQUAT_NOINLINE static void multiply(panel const& w, rounded_columns x, std::size_t depth, float* y,
+  LOQUAT_NOINLINE static void multiply(panel w, rounded_columns x, std::size_t depth, float* y,
                                        std::size_t stride) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t width = v::tile_columns;
@@ -19,62 +19,27 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
       LOQUAT_UNROLL
       for (std::size_t i = 0; i < vectors; ++i) acc[j][i] = v::load_rows(y + j * stride + i * lanes);
     }
-    std::uint8_t const* weights = w.quants;
-    float const *group_scales = w.group_scales, *scales = w.scales, *minima = w.minima;
-    std::int16_t const* group_minima = w.group_minima;
-    std::int32_t const* starts = w.starts;
-    int const bias = -w.bias;
     for (std::size_t a = 0; a < depth; a += L.activations) {
       v::row_floats total[Columns][vectors];
-      LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
-        LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::zero_rows();
-      }
-      for (std::size_t g = 0; g < groups; ++g) {
-        v::row_sums sums[Columns][vectors];
-        LOQUAT_UNROLL
-        for (std::size_t j = 0; j < Columns; ++j) {
-          std::int16_t const* const group_sums = x.sums + (g * L.group / 32 * width + j) * 2 + g * L.group / 16 % 2;
-          v::template start<L.group>(sums[j], starts, group_sums, bias);
-        }
-        starts += rows;
-        for (std::size_t q = 0; q < L.group; q += 32)
-          add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(sums, weights, x.quants);
-        LOQUAT_UNROLL
-        for (std::size_t j = 0; j < Columns; ++j) {
-          LOQUAT_UNROLL
-          for (std::size_t i = 0; i < vectors; ++i) {
-            v::row_floats const dot = v::to_floats(sums[j][i]);
-            if constexpr (groups == 1) {
-              total[j][i] = dot;
-            } else {
-              v::row_floats const scale = v::load_rows(group_scales + i * lanes);
-              total[j][i] = v::fma(dot, scale, total[j][i]);
-            }
-          }
-        }
-        group_scales += rows;
-      }
+      if constexpr (L.activations == 256)
+        add_super_block<Columns>(total, w, x);
+      else
+        add_blocks<Columns>(total, w, x);
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         v::row_floats const scale = v::broadcast_rows(x.scales[j]);
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) {
-          acc[j][i] = v::fma(total[j][i], v::mul(v::load_rows(scales + i * lanes), scale), acc[j][i]);
-          if constexpr (L.minima && L.activations == 32) {
-            acc[j][i] = v::fma(v::broadcast_rows(x.totals[j]), v::load_rows(minima + i * lanes), acc[j][i]);
-          } else if constexpr (L.minima) {
-            v::row_sums sum = v::zero_sums();
-            LOQUAT_UNROLL
-            for (std::size_t m = 0; m < L.activations / 32; ++m)
-              sum = v::dot2(sum, group_minima + (m * rows + i * lanes) * 2, x.sums + (m * width + j) * 2);
-            acc[j][i] = v::fma(v::to_floats(sum), v::mul(v::load_rows(minima + i * lanes), scale), acc[j][i]);
-          }
+          acc[j][i] = v::fma(total[j][i], v::mul(v::load_rows(w.scales + i * lanes), scale), acc[j][i]);
+          if constexpr (L.minima && L.activations == 32)
+            acc[j][i] = v::fma(v::broadcast_rows(x.totals[j]), v::load_rows(w.minima + i * lanes), acc[j][i]);
+          else if constexpr (L.minima)
+            acc[j][i] = v::fma(v::to_floats(pair_products(w, x, i, j)),
+                               v::mul(v::load_rows(w.minima + i * lanes), scale), acc[j][i]);
         }
       }
       x.scales += width, x.totals += width, x.sums += L.activations / 16 * width;
-      scales += rows, minima += rows, group_minima += L.activations / 16 * rows;
+      w.scales += rows, w.minima += rows, w.pairs += L.activations / 16 * rows;
     }
     LOQUAT_UNROLL
     for (std::size_t j = 0; j < Columns; ++j) {
@@ -112,9 +77,10 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     std::size_t const before = t * rows;
     w.quants += before * depth;
     w.group_scales += before * (depth / L.group);
+    w.float_scales += before * (depth / L.group);
     w.scales += before * (depth / L.activations);
     w.minima += before * (depth / L.activations);
-    w.group_minima += before * (depth / 16);
+    w.pairs += before * (depth / 16);
     w.starts += before * (depth / L.group);
     return w;
   }
@@ -137,9 +103,99 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     }
   }
 
+  // Σ pairs · sums of sixteen activations, over a super-block
+  LOQUAT_INLINE static auto pair_products(panel const& w, rounded_columns const& x, std::size_t i,
+                                          std::size_t j) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::row_sums sum = v::zero_sums();
+    LOQUAT_UNROLL
+    for (std::size_t m = 0; m < 8; ++m)
+      sum = v::dot2(sum, w.pairs + (m * rows + i * lanes) * 2, x.sums + (m * v::tile_columns + j) * 2);
+    return sum;
+  }
+
+  // total = the dot products of the next 256 activations, integers
+  template <std::size_t Columns, class Floats>
+  LOQUAT_INLINE static void add_super_block(Floats& total, panel& w, rounded_columns& x) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::row_sums sums[Columns][vectors];
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = L.offset ? pair_products(w, x, i, j) : v::zero_sums();
+    }
+    for (std::size_t g = 0; g < groups; ++g) {
+      add_group<Columns>(sums, w, x);
+      w.starts += rows, w.group_scales += rows;
+    }
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      LOQUAT_UNROLL
+      for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::to_floats(sums[j][i]);
+    }
+  }
+
+  // sums += g · the dot products of a super-block's group: g goes to the sums of pairs where products have 16 bits, to
+  // those of the group where they have 32
+  template <std::size_t Columns, class Sums>
+  LOQUAT_INLINE static void add_group(Sums& sums, panel& w, rounded_columns& x) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::row_scales scales[vectors];
+    LOQUAT_UNROLL
+    for (std::size_t i = 0; i < vectors; ++i)
+      scales[i] = L.integer_scales() ? v::load_row_scales(w.group_scales + i * lanes) : v::unit_scales();
+    if constexpr (v::scales_partials) {
+      for (std::size_t q = 0; q < L.group; q += 32)
+        add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(sums, w.quants, x.quants, scales);
+    } else {
+      v::row_sums own[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) v::template start<L.group>(own[j], w.starts, x.sums, 0);
+      for (std::size_t q = 0; q < L.group; q += 32)
+        add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(own, w.quants, x.quants, scales);
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i)
+          sums[j][i] = L.integer_scales() ? v::plus_scaled(sums[j][i], own[j][i], scales[i]) : own[j][i];
+      }
+    }
+  }
+
+  // total = the dot products of the next 32 activations, of one group, or of two with float scales
+  template <std::size_t Columns, class Floats>
+  LOQUAT_INLINE static void add_blocks(Floats& total, panel& w, rounded_columns& x) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    for (std::size_t g = 0; g < groups; ++g) {
+      v::row_sums sums[Columns][vectors];
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j)
+        v::template start<L.group>(sums[j], w.starts, x.sums + j * 2 + g, -w.bias);
+      v::row_scales ones[vectors];
+      LOQUAT_UNROLL
+      for (auto& one : ones) one = v::unit_scales();
+      add_quads<L.group / 4, Columns>(sums, w.quants, x.quants, ones);
+      LOQUAT_UNROLL
+      for (std::size_t j = 0; j < Columns; ++j) {
+        LOQUAT_UNROLL
+        for (std::size_t i = 0; i < vectors; ++i) {
+          v::row_floats const dot = v::to_floats(sums[j][i]);
+          if constexpr (groups == 1) {
+            total[j][i] = dot;
+          } else {
+            v::row_floats const scale = v::load_rows(w.float_scales + i * lanes);
+            total[j][i] = g == 0 ? v::mul(dot, scale) : v::fma(dot, scale, total[j][i]);
+          }
+        }
+      }
+      w.starts += rows, w.float_scales += rows;
+    }
+  }
+
   // sums += the dot products of the next Quads · 4 weights of every row
-  template <std::size_t Quads, std::size_t Columns, class Sums>
-  LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t const*& weights, std::int8_t*& x) noexcept {
+  template <std::size_t Quads, std::size_t Columns, class Sums, class Scales>
+  LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t*& weights, std::int8_t*& x,
+                                      Scales const& scales) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t run = std::min(Quads, L.run);
     LOQUAT_UNROLL_BY(v::tile_unroll)
@@ -165,7 +221,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i]);
+        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i], scales[i]);
       }
     }
   }

@@ -95,6 +95,18 @@ LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept
   store_f16(padded, a);
   std::memcpy(p, padded, n * sizeof *p);
 }
+LOQUAT_INLINE __m256i widen_i8(std::uint8_t const* p) noexcept { // eight signed bytes
+  return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<__m128i const*>(p)));
+}
+LOQUAT_INLINE f32x16 load_i8(std::uint8_t const* p) noexcept {
+  return {_mm256_cvtepi32_ps(widen_i8(p)), _mm256_cvtepi32_ps(widen_i8(p + 8))};
+}
+LOQUAT_INLINE f32x16 load_i4(std::uint8_t const* p) noexcept {
+  __m256i const both = widen_i8(p), low = _mm256_srai_epi32(_mm256_slli_epi32(both, 28), 28);
+  return {_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(_mm256_srai_epi32(both, 4))};
+}
+inline constexpr std::size_t attention_sums = 4;
+
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   __m256i const low_bytes = _mm256_set1_epi32(0xff); // 0 of the integer that NaN becomes
   __m256i const lo = _mm256_and_si256(_mm256_cvtps_epi32(a.lo), low_bytes);
@@ -106,28 +118,29 @@ LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
 
 inline constexpr int signed_bias = 0;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return w; }
-// maddubs multiplies unsigned by signed bytes and adds pairs: for signed weights the sign moves to the activation
-template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcept {
-  return Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
-}
 LOQUAT_INLINE __m256i widened(__m256i sums) noexcept { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
 // how many sums of pairs fit into 16 bits
 constexpr std::size_t quads_of_a_partial(int largest) noexcept {
   int const most = 32767 / (2 * 127 * largest);
   return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
 }
-template <bool Signed, std::size_t Run>
-LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
-  __m256i const pa = pairs<Signed>(a.v, x.v), pb = pairs<Signed>(b.v, x.v), pc = pairs<Signed>(c.v, x.v),
-                pd = pairs<Signed>(d.v, x.v);
-  if constexpr (Run >= 4)
-    return {widened(_mm256_hadd_epi16(_mm256_hadd_epi16(pa, pb), _mm256_hadd_epi16(pc, pd)))};
-  else if constexpr (Run >= 2)
-    return {_mm256_hadd_epi32(widened(_mm256_hadd_epi16(pa, pb)), widened(_mm256_hadd_epi16(pc, pd)))};
-  else
-    return {
-        _mm256_hadd_epi32(_mm256_hadd_epi32(widened(pa), widened(pb)), _mm256_hadd_epi32(widened(pc), widened(pd)))};
+// four rows: sums over the first sixteen weights, then over the others
+template <bool Signed> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
+  auto const wide = [&](i8x32 w) { return widened(pairs<Signed>(w.v, x.v)); };
+  return {_mm256_hadd_epi32(_mm256_hadd_epi32(wide(a), wide(b)), _mm256_hadd_epi32(wide(c), wide(d)))};
 }
+// acc + the products times the scales
+template <bool Signed> LOQUAT_INLINE i32x8 plus_scaled(i32x8 acc, i8x32 w, i8x32 x, i16x16 scales) noexcept {
+  return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(pairs<Signed>(w.v, x.v), scales.v))};
+}
+struct narrow_sums { // of 256 products of weights up to 16
+  __m256i v;
+};
+LOQUAT_INLINE narrow_sums zero_narrow() noexcept { return {_mm256_setzero_si256()}; }
+template <bool Signed> LOQUAT_INLINE narrow_sums plus(narrow_sums acc, i8x32 w, i8x32 x) noexcept {
+  return {_mm256_add_epi16(acc.v, pairs<Signed>(w.v, x.v))};
+}
+LOQUAT_INLINE i32x8 plus(i32x8 acc, narrow_sums a) noexcept { return {_mm256_add_epi32(acc.v, widened(a.v))}; }
 
 // eight rows in pairs 0 and 4, 1 and 5, 2 and 6, 3 and 7
 template <bool Signed, std::size_t Run>
@@ -180,21 +193,25 @@ template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes
   std::memcpy(&four, x, 4);
   return {in_order(_mm256_add_epi16(acc.v, pairs<Signed>(w.v, _mm256_set1_epi32(four))))};
 }
-LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial) noexcept {
-  return {in_order(_mm256_add_epi32(sums.v, widened(partial.v)))};
+struct row_scales { // every word twice
+  __m256i v;
+};
+constexpr std::int32_t row_scale(std::int8_t g) noexcept { return static_cast<std::int32_t>(g) * 0x10000 | (g & 0xffff); }
+LOQUAT_INLINE row_scales load_row_scales(std::int32_t const* p) noexcept {
+  return {_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p))};
+}
+LOQUAT_INLINE row_scales unit_scales() noexcept { return {_mm256_set1_epi16(1)}; }
+inline constexpr bool scales_partials = true; // the sums of pairs are scaled where they are widened
+LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, row_scales scales) noexcept {
+  return {in_order(_mm256_add_epi32(sums.v, _mm256_madd_epi16(partial.v, scales.v)))};
 }
 // sums of one column begin with factor · the sum of the group's activations
 template <std::size_t Group>
 LOQUAT_INLINE void start(row_sums (&sums)[1], std::int32_t const*, std::int16_t const* x, int factor) noexcept {
-  if constexpr (Group == 16) {
+  if constexpr (Group == 16)
     *sums = broadcast_sums(factor * *x);
-  } else {
-    __m256i const factors = _mm256_set1_epi16(static_cast<short>(factor));
-    __m256i total = _mm256_madd_epi16(broadcast_pair(x), factors);
-    for (std::size_t i = 1; i < Group / 32; ++i)
-      total = _mm256_add_epi32(total, _mm256_madd_epi16(broadcast_pair(x + i * tile_columns * 2), factors));
-    *sums = {total};
-  }
+  else
+    *sums = {_mm256_madd_epi16(broadcast_pair(x), _mm256_set1_epi16(static_cast<short>(factor)))};
 }
 template <std::size_t, std::size_t>
 LOQUAT_INLINE void store_starts(std::uint8_t const*, std::size_t, std::int32_t*) noexcept {}

@@ -68,21 +68,40 @@ LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
 LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
   _mm256_mask_storeu_epi16(p, first_lanes(n), narrow_f16(a));
 }
+LOQUAT_INLINE f32x16 load_i8(std::uint8_t const* p) noexcept {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p))))};
+}
+LOQUAT_INLINE f32x16 load_i4(std::uint8_t const* p) noexcept {
+  __m128i const both = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p)), low = _mm_slli_epi16(both, 4);
+  __m512i const top = _mm512_cvtepi8_epi32(_mm_unpacklo_epi64(low, both)); // in bits 4 to 7
+  return {_mm512_cvtepi32_ps(_mm512_srai_epi32(top, 4))};
+}
+inline constexpr std::size_t attention_sums = 8;
+
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
 }
 
-// vpdpbusd multiplies unsigned by signed bytes: signed weights are stored with 128 added
+template <bool Signed> LOQUAT_INLINE i32x8 plus(i32x8 acc, i8x32 w, i8x32 x) noexcept {
+  return {Signed ? _mm256_dpbusd_epi32(acc.v, _mm256_abs_epi8(w.v), _mm256_sign_epi8(x.v, w.v))
+                 : _mm256_dpbusd_epi32(acc.v, w.v, x.v)};
+}
+using narrow_sums = i32x8;
+LOQUAT_INLINE narrow_sums zero_narrow() noexcept { return zero_i32x8(); }
+LOQUAT_INLINE i32x8 plus(i32x8 acc, narrow_sums a) noexcept { return {_mm256_add_epi32(acc.v, a.v)}; }
+// acc + the products times the scales
+template <bool Signed> LOQUAT_INLINE i32x8 plus_scaled(i32x8 acc, i8x32 w, i8x32 x, i16x16 scales) noexcept {
+  return {_mm256_dpwssd_epi32(acc.v, pairs<Signed>(w.v, x.v), scales.v)};
+}
+// in blocks of 32, vpdpbusd multiplies unsigned by signed bytes: signed weights have 128 added
 inline constexpr int signed_bias = 128;
 LOQUAT_INLINE i8x32 prepare_signed(i8x32 w) noexcept { return {_mm256_xor_si256(w.v, _mm256_set1_epi8(-128))}; }
 constexpr std::size_t quads_of_a_partial(int) noexcept { return 8; } // partial sums have 32 bits
-template <bool, std::size_t> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
-  __m256i const zero = _mm256_setzero_si256();
-  __m256i const ab = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, a.v, x.v), _mm256_dpbusd_epi32(zero, b.v, x.v));
-  __m256i const cd = _mm256_hadd_epi32(_mm256_dpbusd_epi32(zero, c.v, x.v), _mm256_dpbusd_epi32(zero, d.v, x.v));
-  return {_mm256_hadd_epi32(ab, cd)};
+// four rows: sums over the first sixteen weights, then over the others
+template <bool Signed> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32 d, i8x32 x) noexcept {
+  auto const wide = [&](i8x32 w) { return plus<Signed>(zero_i32x8(), w, x).v; };
+  return {_mm256_hadd_epi32(_mm256_hadd_epi32(wide(a), wide(b)), _mm256_hadd_epi32(wide(c), wide(d)))};
 }
-
 // eight rows in pairs 0 and 4, 1 and 5, 2 and 6, 3 and 7
 template <bool, std::size_t>
 LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32 first, i8x32 second) noexcept {
@@ -113,7 +132,17 @@ template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std
   std::memcpy(&four, x, 4);
   return {_mm512_dpbusd_epi32(acc.v, _mm512_set1_epi32(four), w.v)};
 }
-LOQUAT_INLINE row_sums end(row_sums, row_partial partial) noexcept { return partial; }
+struct row_scales {
+  __m512i v;
+};
+constexpr std::int32_t row_scale(std::int8_t g) noexcept { return g; }
+LOQUAT_INLINE row_scales load_row_scales(std::int32_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
+LOQUAT_INLINE row_scales unit_scales() noexcept { return {_mm512_set1_epi32(1)}; }
+inline constexpr bool scales_partials = false; // sums are scaled as wholes
+LOQUAT_INLINE row_sums end(row_sums, row_partial partial, row_scales) noexcept { return partial; }
+LOQUAT_INLINE row_sums plus_scaled(row_sums a, row_sums b, row_scales scales) noexcept {
+  return {_mm512_add_epi32(a.v, _mm512_mullo_epi32(b.v, scales.v))};
+}
 LOQUAT_INLINE __m512i broadcast_pair_512(std::int16_t const* pair) noexcept {
   std::int32_t two;
   std::memcpy(&two, pair, 4);

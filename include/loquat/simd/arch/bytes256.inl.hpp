@@ -167,34 +167,21 @@ template <int Bias> LOQUAT_INLINE f32x8 less_sums(__m256i dots, std::int16_t con
 struct i32x4 {
   __m128i v;
 };
-struct i32x8 { // four rows' sums over the first sixteen weights of a step, then over the others
+struct i32x8 {
   __m256i v;
 };
 LOQUAT_INLINE i32x8 zero_i32x8() noexcept { return {_mm256_setzero_si256()}; }
-LOQUAT_INLINE i32x8 add(i32x8 a, i32x8 b) noexcept { return {_mm256_add_epi32(a.v, b.v)}; }
 LOQUAT_INLINE i32x4 low(i32x8 a) noexcept { return {_mm256_castsi256_si128(a.v)}; }
 LOQUAT_INLINE i32x4 high(i32x8 a) noexcept { return {_mm256_extracti128_si256(a.v, 1)}; }
-LOQUAT_INLINE i32x4 folded(i32x8 a) noexcept { return {_mm_add_epi32(low(a).v, high(a).v)}; }
+LOQUAT_INLINE f32x4 to_floats(i32x4 a) noexcept { return {_mm_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE i32x4 sums(i32x8 a, i32x8 b, i32x8 c, i32x8 d) noexcept { // of the lanes of each
+  i32x8 const all{_mm256_hadd_epi32(_mm256_hadd_epi32(a.v, b.v), _mm256_hadd_epi32(c.v, d.v))};
+  return {_mm_add_epi32(low(all).v, high(all).v)};
+}
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   __m128i const above = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)), _mm_set1_epi8(-128));
   __m128i const two = _mm_sad_epu8(above, _mm_setzero_si128());
   return static_cast<std::int16_t>(_mm_cvtsi128_si32(two) + _mm_extract_epi16(two, 4) - 16 * 128);
-}
-// the dot products as floats (exact), minus Bias · the sum of the group's activations
-template <std::size_t Group, int Bias> LOQUAT_INLINE f32x4 less_sums(i32x4 dots, std::int16_t const* sums) noexcept {
-  if constexpr (Bias == 0) return {_mm_cvtepi32_ps(dots.v)};
-  if constexpr (Group > 32) {
-    int total = 0;
-    for (std::size_t i = 0; i < Group / 16; ++i) total += sums[i];
-    return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_set1_epi32(Bias * total)))};
-  }
-  __m128i pair;
-  if constexpr (Group == 16)
-    pair = _mm_set1_epi16(*sums);
-  else
-    pair = _mm256_castsi256_si128(broadcast_pair(sums));
-  __m128i const factors = Group == 16 ? _mm_set1_epi32(Bias) : _mm_set1_epi16(Bias);
-  return {_mm_cvtepi32_ps(_mm_sub_epi32(dots.v, _mm_madd_epi16(pair, factors)))};
 }
 template <class F> LOQUAT_INLINE f32x4 set(std::byte const* const (&block)[4], F f) noexcept { // f(block)
   return {_mm_setr_ps(f(block[0]), f(block[1]), f(block[2]), f(block[3]))};
@@ -204,120 +191,52 @@ LOQUAT_INLINE f32x4 load_f16(std::byte const* const (&block)[4], std::size_t at)
   for (std::size_t i = 0; i < 4; ++i) std::memcpy(half + i, block[i] + at, 2);
   return from_f16(half[0], half[1], half[2], half[3]);
 }
-LOQUAT_INLINE __m128i load_words(std::byte const* const (&block)[4], std::size_t at) noexcept { // 32 bits of each
-  std::int32_t w[4];
-  for (std::size_t i = 0; i < 4; ++i) std::memcpy(w + i, block[i] + at, 4);
-  return _mm_setr_epi32(w[0], w[1], w[2], w[3]);
-}
 struct f16_pairs {
   f32x4 first, second;
 };
 LOQUAT_INLINE f16_pairs load_f16_pairs(std::byte const* const (&block)[4], std::size_t at) noexcept {
+  std::int32_t pair[4];
+  for (std::size_t i = 0; i < 4; ++i) std::memcpy(pair + i, block[i] + at, 4);
   __m128i const apart = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-  __m256 const all = _mm256_cvtph_ps(_mm_shuffle_epi8(load_words(block, at), apart));
+  __m256 const all = _mm256_cvtph_ps(_mm_shuffle_epi8(_mm_setr_epi32(pair[0], pair[1], pair[2], pair[3]), apart));
   return {{_mm256_castps256_ps128(all)}, {_mm256_extractf128_ps(all, 1)}};
 }
 
-// Group scales or minima of four rows: lane r of word i has the bytes of the groups 4i … 4i + 3 of row r.
-template <std::size_t Words> struct group_words { __m128i word[Words]; };
-template <std::size_t N>
-LOQUAT_INLINE group_words<N / 4> rows_of(std::array<std::int8_t, N> const& a, std::array<std::int8_t, N> const& b,
-                                         std::array<std::int8_t, N> const& c,
-                                         std::array<std::int8_t, N> const& d) noexcept {
-  group_words<N / 4> r;
-  for (std::size_t i = 0; i < N / 4; ++i) {
-    std::int32_t w[4];
-    std::memcpy(w, a.data() + i * 4, 4);
-    std::memcpy(w + 1, b.data() + i * 4, 4);
-    std::memcpy(w + 2, c.data() + i * 4, 4);
-    std::memcpy(w + 3, d.data() + i * 4, 4);
-    r.word[i] = _mm_setr_epi32(w[0], w[1], w[2], w[3]);
-  }
-  return r;
-}
-// A format may overload both for speed.
-template <class F> LOQUAT_INLINE auto load_group_scales(F, std::byte const* const (&block)[4]) noexcept {
-  return rows_of(F::group_scales(block[0]), F::group_scales(block[1]), F::group_scales(block[2]),
-                 F::group_scales(block[3]));
-}
-template <class F> LOQUAT_INLINE auto load_group_minima(F, std::byte const* const (&block)[4]) noexcept {
-  return rows_of(F::group_minima(block[0]), F::group_minima(block[1]), F::group_minima(block[2]),
-                 F::group_minima(block[3]));
-}
-LOQUAT_INLINE group_words<4> load_sixteen(std::byte const* const (&block)[4], std::size_t at) noexcept { // bytes
-  auto const row = [&](std::size_t i) { return _mm_loadu_si128(reinterpret_cast<__m128i const*>(block[i] + at)); };
-  __m128i const a = row(0), b = row(1), c = row(2), d = row(3);
-  __m128i const ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b), cd0 = _mm_unpacklo_epi32(c, d),
-                cd1 = _mm_unpackhi_epi32(c, d);
-  return {{_mm_unpacklo_epi64(ab0, cd0), _mm_unpackhi_epi64(ab0, cd0), _mm_unpacklo_epi64(ab1, cd1),
-           _mm_unpackhi_epi64(ab1, cd1)}};
-}
-template <int First, int Count> LOQUAT_INLINE __m128i bits(__m128i a) noexcept { // of every byte, as a number
-  return _mm_and_si128(First == 0 ? a : _mm_srli_epi16(a, First), _mm_set1_epi8((1 << Count) - 1));
-}
-// the eight scales and minima of six bits that Q4_K and Q5_K keep in twelve bytes (`quant/scale_pairs.hpp`)
-LOQUAT_INLINE group_words<2> six_bit_scales(std::byte const* const (&block)[4], std::size_t at) noexcept {
-  __m128i const first = load_words(block, at), low = load_words(block, at + 8);
-  __m128i const high = _mm_slli_epi16(bits<6, 2>(first), 4);
-  return {{bits<0, 6>(first), _mm_or_si128(bits<0, 4>(low), high)}};
-}
-LOQUAT_INLINE group_words<2> six_bit_minima(std::byte const* const (&block)[4], std::size_t at) noexcept {
-  __m128i const first = load_words(block, at + 4), low = load_words(block, at + 8);
-  __m128i const high = _mm_slli_epi16(bits<6, 2>(first), 4);
-  return {{bits<0, 6>(first), _mm_or_si128(bits<4, 4>(low), high)}};
-}
-
-// the group scales of four rows, one group at a time
-template <std::size_t Groups> struct four_scales {
-  alignas(16) std::int8_t bytes[Groups * 4]; // [group][row]
-
-  template <class Format> LOQUAT_INLINE four_scales(Format f, std::byte const* const (&block)[4]) noexcept {
-    __m128i const turned = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    auto const words = load_group_scales(f, block);
-    for (std::size_t i = 0; i < Groups / 4; ++i)
-      _mm_store_si128(reinterpret_cast<__m128i*>(bytes) + i, _mm_shuffle_epi8(words.word[i], turned));
-  }
-  LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept {
-    std::int32_t four;
-    std::memcpy(&four, bytes + group * 4, 4);
-    return {_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)))};
-  }
+// --- super-blocks ---------------------------------------------------------------------------------------------------
+// Sixteen words, one per 16 weights of a super-block: the even ones, then the odd ones.
+struct i16x16 {
+  __m256i v;
 };
-template <> struct four_scales<1> { // none
-  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&)[4]) noexcept {}
-};
-template <> struct four_scales<4> { // floats
-  f32x4 groups[4];
-
-  template <class Format> LOQUAT_INLINE four_scales(Format, std::byte const* const (&block)[4]) noexcept {
-    auto const a = Format::group_scales(block[0]), b = Format::group_scales(block[1]),
-               c = Format::group_scales(block[2]), d = Format::group_scales(block[3]);
-    for (std::size_t i = 0; i < 4; ++i) groups[i] = {_mm_setr_ps(a[i], b[i], c[i], d[i])};
-  }
-  LOQUAT_INLINE f32x4 operator[](std::size_t group) const noexcept { return groups[group]; }
-};
-
-// Σ m · (sum of the group's activations) of four rows over 256 activations with 8 or 16 groups
-template <std::size_t Words>
-LOQUAT_INLINE f32x4 dots_with_sums(group_words<Words> m, std::int16_t const* sums) noexcept {
-  __m256i x[Words]; // the sums of the groups 4i … 4i + 3, four times
-  if constexpr (Words == 4) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      double four;
-      std::memcpy(&four, sums + i * 4, 8);
-      x[i] = _mm256_castpd_si256(_mm256_set1_pd(four));
-    }
-  } else {
-    __m256i const eight =
-        _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(sums)), _mm256_set1_epi16(1));
-    __m128i const packed = _mm_packs_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    x[0] = _mm256_broadcastq_epi64(packed);
-    x[1] = _mm256_broadcastq_epi64(_mm_unpackhi_epi64(packed, packed));
-  }
-  __m256i total = _mm256_madd_epi16(_mm256_cvtepi8_epi16(m.word[0]), x[0]);
-  for (std::size_t i = 1; i < Words; ++i)
-    total = _mm256_add_epi32(total, _mm256_madd_epi16(_mm256_cvtepi8_epi16(m.word[i]), x[i]));
-  return {_mm_cvtepi32_ps(_mm_hadd_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1)))};
+LOQUAT_INLINE i16x16 broadcast_i16(int x) noexcept { return {_mm256_set1_epi16(static_cast<short>(x))}; }
+LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 16> const& per_16) noexcept {
+  __m128i const bytes = _mm_loadu_si128(reinterpret_cast<__m128i const*>(per_16.data()));
+  __m128i const apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+  return {_mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, apart))};
+}
+LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 8> const& per_32) noexcept {
+  __m128i const bytes = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(per_32.data()));
+  return {_mm256_broadcastsi128_si256(_mm_cvtepi8_epi16(bytes))};
+}
+LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept {
+  __m256i const words = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(per_16));
+  __m256i const apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, //
+                                         0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  return {_mm256_permute4x64_epi64(_mm256_shuffle_epi8(words, apart), 0xd8)};
+}
+LOQUAT_INLINE i16x16 times(i16x16 a, int factor) noexcept { return {_mm256_mullo_epi16(a.v, broadcast_i16(factor).v)}; }
+LOQUAT_INLINE i32x8 products(i16x16 a, i16x16 b) noexcept { return {_mm256_madd_epi16(a.v, b.v)}; } // added in pairs
+inline constexpr auto word_masks = [] { // the n-th word of each half, everywhere in it
+  std::array<std::array<std::int8_t, 32>, 8> masks{};
+  for (std::size_t n = 0; n < 8; ++n)
+    for (std::size_t i = 0; i < 32; ++i) masks[n][i] = static_cast<std::int8_t>(n * 2 + i % 2);
+  return masks;
+}();
+LOQUAT_INLINE i16x16 scales_of_step(i16x16 scales, std::size_t step) noexcept { // of 32 weights
+  return {_mm256_shuffle_epi8(scales.v, load_bytes(word_masks[step].data()).v)};
+}
+// vpmaddubsw multiplies unsigned by signed bytes and adds pairs: for signed weights the sign moves to the activation
+template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcept {
+  return Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
 
 // the last three levels of the reduction tree, for four vectors of eight lanes at once
