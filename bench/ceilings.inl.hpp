@@ -16,7 +16,7 @@ template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < chains; ++j) {
         hide(w);
-        sums[j] = v::end(sums[j], v::template dot4<false>(v::begin(sums[j]), w, x));
+        sums[j] = v::end(sums[j], v::template dot4<false>(v::begin(sums[j]), w, x), v::unit_scales());
       }
     }
     for (auto& s : sums) keep(s);

@@ -134,42 +134,41 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     for (auto& a : acc) a = v::zero4();
     for (std::size_t b = 0; b < k; b += 256) {
       std::byte const* const block[4]{w[0], w[1], w[2], w[3]};
-      v::i32x8 dots[Columns][4], minima[Columns][4];
+      v::i32x8 dots[4][Columns], minima[4][Columns];
       v::i16x16 sums[Columns];
       if constexpr (layout.offset != 0 || layout.minima != 0)
-        for (std::size_t j = 0; j < Columns; ++j) sums[j] = v::evens_and_odds(x[j].sums);
+        for (std::size_t j = 0; j < Columns; ++j) sums[j] = v::evens_and_odds(x[j].sums + b / 16);
       LOQUAT_UNROLL_BY(1)
       for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t line = 0; line < Format::block_bytes; line += 64)
           __builtin_prefetch(reinterpret_cast<void const*>(next + line));
         next += Format::block_bytes;
-        v::i32x8 row[Columns];
-        row_dots<Columns>(block[i], x, sums, row);
-        for (std::size_t j = 0; j < Columns; ++j) dots[j][i] = row[j];
+        row_dots<Columns>(block[i], x, b, sums, dots[i]);
         if constexpr (layout.minima != 0) {
           v::i16x16 const m = v::evens_and_odds(Format::group_minima(block[i]));
-          for (std::size_t j = 0; j < Columns; ++j) minima[j][i] = v::products(m, sums[j]);
+          LOQUAT_UNROLL
+          for (std::size_t j = 0; j < Columns; ++j) minima[i][j] = v::products(m, sums[j]);
         }
       }
       auto const [scale, minimum] = scales_and_minima_of(block);
+      LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
-        auto const added = [](v::i32x8 const(&four)[4]) LOQUAT_INLINE_LAMBDA {
-          return v::to_floats(v::sums(four[0], four[1], four[2], four[3]));
+        auto const added = [j](v::i32x8 const(&four)[4][Columns]) LOQUAT_INLINE_LAMBDA {
+          return v::to_floats(v::sums(four[0][j], four[1][j], four[2][j], four[3][j]));
         };
-        v::f32x4 const x_scale = v::broadcast4(*x[j].scales);
-        acc[j] = v::fma(added(dots[j]), v::mul(scale, x_scale), acc[j]);
-        if constexpr (layout.minima > 0) acc[j] = v::fma(added(minima[j]), v::mul(minimum, x_scale), acc[j]);
-        if constexpr (layout.minima < 0) acc[j] = v::fma_negated(added(minima[j]), v::mul(minimum, x_scale), acc[j]);
-        x[j] = x[j].template from<256>(256);
+        v::f32x4 const x_scale = v::broadcast4(x[j].scales[b / 256]);
+        acc[j] = v::fma(added(dots), v::mul(scale, x_scale), acc[j]);
+        if constexpr (layout.minima > 0) acc[j] = v::fma(added(minima), v::mul(minimum, x_scale), acc[j]);
+        if constexpr (layout.minima < 0) acc[j] = v::fma_negated(added(minima), v::mul(minimum, x_scale), acc[j]);
       }
       for (auto& row : w) row += Format::block_bytes;
     }
     store(p, acc, r, rows, c);
   }
 
-  // Σ g · (q − offset) · x of one super-block, in eight parts
+  // Σ g · (q − offset) · x of one super-block and the activations from `at` on, in eight parts
   template <std::size_t Columns>
-  LOQUAT_INLINE static void row_dots(std::byte const* block, rounded_columns const (&x)[Columns],
+  LOQUAT_INLINE static void row_dots(std::byte const* block, rounded_columns const (&x)[Columns], std::size_t at,
                                      simd::LOQUAT_TARGET_NS::i16x16 const (&sums)[Columns],
                                      simd::LOQUAT_TARGET_NS::i32x8 (&dots)[Columns]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
@@ -179,23 +178,24 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       else
         return v::evens_and_odds(Format::group_scales(block));
     }();
-    for (auto& dot : dots) dot = v::zero_i32x8();
-    if constexpr (layout.offset != 0) {
-      v::i16x16 const factors = v::times(scales, -layout.offset);
-      for (std::size_t j = 0; j < Columns; ++j) dots[j] = v::products(factors, sums[j]);
-    }
+    v::i32x8 wide[Columns];
     v::narrow_sums narrow[Columns];
-    for (auto& n : narrow) n = v::zero_narrow();
+    v::i16x16 const factors = v::times(scales, -layout.offset);
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) {
+      wide[j] = layout.offset != 0 ? v::products(factors, sums[j]) : v::zero_i32x8();
+      narrow[j] = v::zero_narrow();
+    }
     auto const step = [&](std::size_t s) LOQUAT_INLINE_LAMBDA {
       v::i8x32 const q = v::load_quants(Format{}, block, s);
       v::i16x16 const scale = v::scales_of_step(scales, s);
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
-        v::i8x32 const xs = v::load_bytes(x[j].quants + s * 32);
+        v::i8x32 const xs = v::load_bytes(x[j].quants + at + s * 32);
         if constexpr (groups == 1)
           narrow[j] = v::template plus<is_signed>(narrow[j], q, xs);
         else
-          dots[j] = v::template plus_scaled<is_signed>(dots[j], q, xs, scale);
+          wide[j] = v::template plus_scaled<is_signed>(wide[j], q, xs, scale);
       }
     };
     if constexpr (is_signed) { // look-ups: long already
@@ -203,8 +203,8 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     } else {
       step(0), step(1), step(2), step(3), step(4), step(5), step(6), step(7);
     }
-    if constexpr (groups == 1)
-      for (std::size_t j = 0; j < Columns; ++j) dots[j] = v::plus(dots[j], narrow[j]);
+    LOQUAT_UNROLL
+    for (std::size_t j = 0; j < Columns; ++j) dots[j] = groups == 1 ? v::plus(wide[j], narrow[j]) : wide[j];
   }
 
   // Groups of 16 with float scales.

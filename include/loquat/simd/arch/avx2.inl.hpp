@@ -131,14 +131,14 @@ template <bool Signed> LOQUAT_INLINE i32x8 dots(i8x32 a, i8x32 b, i8x32 c, i8x32
 }
 // acc + the products times the scales
 template <bool Signed> LOQUAT_INLINE i32x8 plus_scaled(i32x8 acc, i8x32 w, i8x32 x, i16x16 scales) noexcept {
-  return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(pairs<Signed>(w.v, x.v), scales.v))};
+  return {in_order(_mm256_add_epi32(acc.v, _mm256_madd_epi16(pairs<Signed>(w.v, x.v), scales.v)))};
 }
 struct narrow_sums { // of 256 products of weights up to 16
   __m256i v;
 };
 LOQUAT_INLINE narrow_sums zero_narrow() noexcept { return {_mm256_setzero_si256()}; }
 template <bool Signed> LOQUAT_INLINE narrow_sums plus(narrow_sums acc, i8x32 w, i8x32 x) noexcept {
-  return {_mm256_add_epi16(acc.v, pairs<Signed>(w.v, x.v))};
+  return {in_order(_mm256_add_epi16(acc.v, pairs<Signed>(w.v, x.v)))};
 }
 LOQUAT_INLINE i32x8 plus(i32x8 acc, narrow_sums a) noexcept { return {_mm256_add_epi32(acc.v, widened(a.v))}; }
 
@@ -181,12 +181,6 @@ LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept {
 struct row_partial { // sums of pairs, 16 bits
   __m256i v;
 };
-LOQUAT_INLINE __m256i in_order(__m256i a) noexcept { // or GCC reassociates the sums of all steps and spills them
-#if defined(__GNUC__) && !defined(__clang__)
-  __asm__("" : "+x"(a));
-#endif
-  return a;
-}
 LOQUAT_INLINE row_partial begin(row_sums) noexcept { return {_mm256_setzero_si256()}; }
 template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;

@@ -234,6 +234,12 @@ inline constexpr auto word_masks = [] { // the n-th word of each half, everywher
 LOQUAT_INLINE i16x16 scales_of_step(i16x16 scales, std::size_t step) noexcept { // of 32 weights
   return {_mm256_shuffle_epi8(scales.v, load_bytes(word_masks[step].data()).v)};
 }
+LOQUAT_INLINE __m256i in_order(__m256i a) noexcept { // or GCC reassociates the sums of all steps and spills them
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+x"(a));
+#endif
+  return a;
+}
 // vpmaddubsw multiplies unsigned by signed bytes and adds pairs: for signed weights the sign moves to the activation
 template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcept {
   return Signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
