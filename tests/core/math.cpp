@@ -57,6 +57,22 @@ TEST_CASE("the square root of constant expressions is correctly rounded") {
   for (std::size_t i = 0; i < roots.size(); ++i) CHECK(roots[i] == std::sqrt(static_cast<float>(i) * 1.37f + 1e-3f));
 }
 
+TEST_CASE("tanh in float is within two units in the last place") {
+  double worst = 0;
+  for (float x = 1e-6f; x < 12; x *= 1.0001f) {
+    double const exact = std::tanh(static_cast<double>(x));
+    worst = std::max(worst, std::fabs(math::tanh(x) - exact) / std::ldexp(1.0, std::ilogb(exact) - 23));
+    CHECK(math::tanh(-x) == -math::tanh(x));
+  }
+  CHECK(worst < 2);
+  CHECK(math::tanh(0.0f) == 0);
+  CHECK(math::tanh(1e-30f) == 1e-30f);
+  CHECK(math::tanh(infinity) == 1);
+  CHECK(math::tanh(-infinity) == -1);
+  CHECK(std::isnan(math::tanh(std::numeric_limits<float>::quiet_NaN())));
+}
+static_assert(math::tanh(20.0f) == 1 && math::tanh(-20.0f) == -1);
+
 TEST_CASE("exp in float is within one unit in the last place") {
   double worst = 0;
   for (float x = -87.33f; x < 88.72f; x += 0.0017f) {

@@ -54,6 +54,7 @@ constexpr float dot(float const* a, float const* b, std::size_t n) {
 }
 
 constexpr float apply(activation kind, float x) {
+  if (kind == activation::tanh) return math::tanh(x);
   float const exponent = kind == activation::silu ? 0 - x : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
   return x / (1.0f + math::exp(exponent));
 }

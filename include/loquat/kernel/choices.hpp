@@ -8,6 +8,7 @@ namespace loquat {
 enum class activation : unsigned char {
   silu, ///< x · sigmoid(x)
   gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
+  tanh, ///< hyperbolic tangent
 };
 
 /// Which elements of a head a rotary embedding turns together.

@@ -54,12 +54,19 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::gelu(x);
     }
   };
+  struct tanh_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::tanh(x);
+    }
+  };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
     if (kind == activation::silu)
       f(silu_function{});
-    else
+    else if (kind == activation::gelu)
       f(gelu_function{});
+    else
+      f(tanh_function{});
   }
 };
 

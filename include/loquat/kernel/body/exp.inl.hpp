@@ -1,9 +1,12 @@
-// eˣ on sixteen lanes: the formula of math::exp(float), operation by operation.
+// eˣ and tanh x on sixteen lanes: the formulas of math::exp and math::tanh in float, operation by operation.
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
 #ifndef LOQUAT_VECTORS
 LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
   return lanewise([&](std::size_t i) { return math::exp(x.v[i]); });
+}
+LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
+  return lanewise([&](std::size_t i) { return math::tanh(x.v[i]); });
 }
 #else
 LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
@@ -22,6 +25,18 @@ LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
   p = fma(p, r, broadcast(k::c2));
   f32x16 const y = scale_by_power(add(fma(mul(r, r), p, r), broadcast(1.0f)), shifted);
   return select_less(x, lowest, broadcast(0.0f), select_less(highest, x, broadcast(__builtin_inff()), y));
+}
+LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
+  using k = math::tanh_constants;
+  f32x16 const one = broadcast(1.0f), two = broadcast(2.0f), zero = broadcast(0.0f), magnitude = abs(x);
+  f32x16 const square = mul(x, x);
+  f32x16 p = fma(broadcast(k::c4), square, broadcast(k::c3));
+  p = fma(p, square, broadcast(k::c2));
+  p = fma(p, square, broadcast(k::c1));
+  p = fma(p, square, broadcast(k::c0));
+  f32x16 const large = sub(one, div(two, add(exp(add(magnitude, magnitude)), one)));
+  return select_less(magnitude, broadcast(k::small), fma(mul(x, square), p, x),
+                     select_less(x, zero, sub(zero, large), large));
 }
 #endif
 
