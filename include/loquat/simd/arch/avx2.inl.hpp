@@ -164,7 +164,7 @@ LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32
 }
 
 inline constexpr std::size_t row_lanes = 8;
-inline constexpr std::size_t tile_vectors = 1, tile_columns = 4;
+inline constexpr std::size_t tile_vectors = 2, tile_columns = 4;
 inline constexpr int tile_unroll = 1, tile_excess = 0;
 inline constexpr std::size_t float_rows = 2, float_columns = 3;
 struct row_sums {
@@ -190,7 +190,9 @@ template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes
 struct row_scales { // every word twice
   __m256i v;
 };
-constexpr std::int32_t row_scale(std::int8_t g) noexcept { return static_cast<std::int32_t>(g) * 0x10000 | (g & 0xffff); }
+constexpr std::int32_t row_scale(std::int8_t g) noexcept {
+  return static_cast<std::int32_t>(g) * 0x10000 | (g & 0xffff);
+}
 LOQUAT_INLINE row_scales load_row_scales(std::int32_t const* p) noexcept {
   return {_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p))};
 }
@@ -201,11 +203,14 @@ LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, row_scales scales
 }
 // sums of one column begin with factor · the sum of the group's activations
 template <std::size_t Group>
-LOQUAT_INLINE void start(row_sums (&sums)[1], std::int32_t const*, std::int16_t const* x, int factor) noexcept {
+LOQUAT_INLINE void start(row_sums (&sums)[tile_vectors], std::int32_t const*, std::int16_t const* x,
+                         int factor) noexcept {
+  row_sums first;
   if constexpr (Group == 16)
-    *sums = broadcast_sums(factor * *x);
+    first = broadcast_sums(factor * *x);
   else
-    *sums = {_mm256_madd_epi16(broadcast_pair(x), _mm256_set1_epi16(static_cast<short>(factor)))};
+    first = {_mm256_madd_epi16(broadcast_pair(x), _mm256_set1_epi16(static_cast<short>(factor)))};
+  for (auto& s : sums) s = first;
 }
 template <std::size_t, std::size_t>
 LOQUAT_INLINE void store_starts(std::uint8_t const*, std::size_t, std::int32_t*) noexcept {}
