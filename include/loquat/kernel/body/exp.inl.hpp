@@ -2,10 +2,10 @@
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
 #ifndef LOQUAT_VECTORS
-LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
+LOQUAT_NOINLINE inline f32x16 exp(f32x16 x) noexcept {
   return lanewise([&](std::size_t i) { return math::exp(x.v[i]); });
 }
-LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
+LOQUAT_NOINLINE inline f32x16 tanh(f32x16 x) noexcept {
   return lanewise([&](std::size_t i) { return math::tanh(x.v[i]); });
 }
 #else

@@ -28,11 +28,12 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
   template <std::size_t N>
   static void quantize_tile(float const* x, std::size_t n, std::size_t k, rounded_columns out) noexcept {
     for (std::size_t i = 0; i < k; i += N)
-      for (std::size_t j = 0; j < n; ++j) {
-        std::int8_t quants[N];
-        std::int16_t sums[N / 16];
+      for (std::size_t j = 0; j < tile_columns; ++j) {
+        std::int8_t quants[N]{};
+        std::int16_t sums[N / 16]{};
         rounded_columns const to = out.from<N>(i, tile_columns);
-        quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums, to.totals + j});
+        to.scales[j] = to.totals[j] = 0; // of the columns that a tile has too many
+        if (j < n) quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums, to.totals + j});
         for (auto& q : quants)
           q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
         for (std::size_t q = 0; q < N / 4; ++q) std::memcpy(to.quants + (q * tile_columns + j) * 4, quants + q * 4, 4);

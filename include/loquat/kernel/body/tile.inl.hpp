@@ -5,28 +5,26 @@ namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   static constexpr std::size_t lanes = simd::LOQUAT_TARGET_NS::row_lanes,
                                vectors = simd::LOQUAT_TARGET_NS::tile_vectors, rows = lanes * vectors,
-                               groups = L.activations / L.group;
+                               width = simd::LOQUAT_TARGET_NS::tile_columns, groups = L.activations / L.group;
 
-  // adds the products of a tile's rows with the first columns of a tile to y[Columns, stride]
-  template <std::size_t Columns>
+  // adds the products of a tile's rows with its columns to y[width, stride]
   LOQUAT_NOINLINE static void multiply(panel w, rounded_columns x, std::size_t depth, float* y,
                                        std::size_t stride) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    constexpr std::size_t width = v::tile_columns;
-    v::row_floats acc[Columns][vectors];
+    v::row_floats acc[width][vectors];
     LOQUAT_UNROLL
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
       for (std::size_t i = 0; i < vectors; ++i) acc[j][i] = v::load_rows(y + j * stride + i * lanes);
     }
     for (std::size_t a = 0; a < depth; a += L.activations) {
-      v::row_floats total[Columns][vectors];
+      v::row_floats total[width][vectors];
       if constexpr (L.activations == 256)
-        add_super_block<Columns>(total, w, x);
+        add_super_block(total, w, x);
       else
-        add_blocks<Columns>(total, w, x);
+        add_blocks(total, w, x);
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
+      for (std::size_t j = 0; j < width; ++j) {
         v::row_floats const scale = v::broadcast_rows(x.scales[j]);
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) {
@@ -42,7 +40,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
       w.scales += rows, w.minima += rows, w.pairs += L.activations / 16 * rows;
     }
     LOQUAT_UNROLL
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
       for (std::size_t i = 0; i < vectors; ++i) v::store_rows(y + j * stride + i * lanes, acc[j][i]);
     }
@@ -51,7 +49,6 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   // y[:, first … last): panels that `unpack` fills one after the other, each multiplied with all columns
   LOQUAT_NOINLINE static void compute(product const& p, std::size_t first, std::size_t last, panel const& all,
                                       unpack_function* unpack) noexcept {
-    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
     rounded_columns const& all_x = p.x.rounded<L.activations>();
     for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
     for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
@@ -85,22 +82,14 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     return w;
   }
 
-  // up to a tile's columns and rows
+  // up to a tile's columns and rows; those beyond are multiplied too, and thrown away
   static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth, float* y,
                             std::size_t stride, std::size_t some) noexcept {
-    constexpr std::size_t width = simd::LOQUAT_TARGET_NS::tile_columns;
-    if (some < rows) {
-      float padded[width * rows]{};
-      for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
-      multiply_some(w, x, columns, depth, padded, rows, rows);
-      for (std::size_t j = 0; j < columns; ++j) std::copy_n(padded + j * rows, some, y + j * stride);
-    } else if (columns == width) {
-      multiply<width>(w, x, depth, y, stride);
-    } else {
-      for (; columns >= 2; columns -= 2, y += 2 * stride, x.quants += 8, x.scales += 2, x.totals += 2, x.sums += 4)
-        multiply<2>(w, x, depth, y, stride);
-      if (columns != 0) multiply<1>(w, x, depth, y, stride);
-    }
+    if (columns == width && some == rows) return multiply(w, x, depth, y, stride);
+    float padded[width * rows]{};
+    for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
+    multiply(w, x, depth, padded, rows);
+    for (std::size_t j = 0; j < columns; ++j) std::copy_n(padded + j * rows, some, y + j * stride);
   }
 
   // Σ pairs · sums of sixteen activations, over a super-block
@@ -115,21 +104,21 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   }
 
   // total = the dot products of the next 256 activations, integers
-  template <std::size_t Columns, class Floats>
+  template <class Floats>
   LOQUAT_INLINE static void add_super_block(Floats& total, panel& w, rounded_columns& x) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    v::row_sums sums[Columns][vectors];
+    v::row_sums sums[width][vectors];
     LOQUAT_UNROLL
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
       for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = L.offset ? pair_products(w, x, i, j) : v::zero_sums();
     }
     for (std::size_t g = 0; g < groups; ++g) {
-      add_group<Columns>(sums, w, x);
+      add_group(sums, w, x);
       w.starts += rows, w.group_scales += rows;
     }
     LOQUAT_UNROLL
-    for (std::size_t j = 0; j < Columns; ++j) {
+    for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
       for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::to_floats(sums[j][i]);
     }
@@ -137,8 +126,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
 
   // sums += g · the dot products of a super-block's group: g goes to the sums of pairs where products have 16 bits, to
   // those of the group where they have 32
-  template <std::size_t Columns, class Sums>
-  LOQUAT_INLINE static void add_group(Sums& sums, panel& w, rounded_columns& x) noexcept {
+  template <class Sums> LOQUAT_INLINE static void add_group(Sums& sums, panel& w, rounded_columns& x) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     v::row_scales scales[vectors];
     LOQUAT_UNROLL
@@ -146,15 +134,15 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
       scales[i] = L.integer_scales() ? v::load_row_scales(w.group_scales + i * lanes) : v::unit_scales();
     if constexpr (v::scales_partials) {
       for (std::size_t q = 0; q < L.group; q += 32)
-        add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(sums, w.quants, x.quants, scales);
+        add_quads<std::min<std::size_t>(L.group, 32) / 4>(sums, w.quants, x.quants, scales);
     } else {
-      v::row_sums own[Columns][vectors];
+      v::row_sums own[width][vectors];
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) v::template start<L.group>(own[j], w.starts, x.sums, 0);
+      for (std::size_t j = 0; j < width; ++j) v::template start<L.group>(own[j], w.starts, x.sums, 0);
       for (std::size_t q = 0; q < L.group; q += 32)
-        add_quads<std::min<std::size_t>(L.group, 32) / 4, Columns>(own, w.quants, x.quants, scales);
+        add_quads<std::min<std::size_t>(L.group, 32) / 4>(own, w.quants, x.quants, scales);
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
+      for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i)
           sums[j][i] = L.integer_scales() ? v::plus_scaled(sums[j][i], own[j][i], scales[i]) : own[j][i];
@@ -163,20 +151,19 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   }
 
   // total = the dot products of the next 32 activations, of one group, or of two with float scales
-  template <std::size_t Columns, class Floats>
-  LOQUAT_INLINE static void add_blocks(Floats& total, panel& w, rounded_columns& x) noexcept {
+  template <class Floats> LOQUAT_INLINE static void add_blocks(Floats& total, panel& w, rounded_columns& x) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     for (std::size_t g = 0; g < groups; ++g) {
-      v::row_sums sums[Columns][vectors];
+      v::row_sums sums[width][vectors];
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j)
+      for (std::size_t j = 0; j < width; ++j)
         v::template start<L.group>(sums[j], w.starts, x.sums + j * 2 + g, -w.bias);
       v::row_scales ones[vectors];
       LOQUAT_UNROLL
       for (auto& one : ones) one = v::unit_scales();
-      add_quads<L.group / 4, Columns>(sums, w.quants, x.quants, ones);
+      add_quads<L.group / 4>(sums, w.quants, x.quants, ones);
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
+      for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) {
           v::row_floats const dot = v::to_floats(sums[j][i]);
@@ -193,16 +180,16 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   }
 
   // sums += the dot products of the next Quads · 4 weights of every row
-  template <std::size_t Quads, std::size_t Columns, class Sums, class Scales>
+  template <std::size_t Quads, class Sums, class Scales>
   LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t*& weights, std::int8_t*& x,
                                       Scales const& scales) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t run = std::min(Quads, L.run);
     LOQUAT_UNROLL_BY(v::tile_unroll)
     for (std::size_t q = 0; q < Quads; q += run) {
-      v::row_partial partial[Columns][vectors];
+      v::row_partial partial[width][vectors];
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
+      for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) partial[j][i] = v::begin(sums[j][i]);
       }
@@ -212,14 +199,14 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * 4);
         LOQUAT_UNROLL
-        for (std::size_t j = 0; j < Columns; ++j) {
+        for (std::size_t j = 0; j < width; ++j) {
           LOQUAT_UNROLL
           for (std::size_t i = 0; i < vectors; ++i)
             partial[j][i] = v::template dot4<L.is_signed>(partial[j][i], w[i], x + j * 4);
         }
       }
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < Columns; ++j) {
+      for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i], scales[i]);
       }
