@@ -83,8 +83,8 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
   }
 
   // up to a tile's columns and rows; those beyond are multiplied too, and thrown away
-  static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth, float* y,
-                            std::size_t stride, std::size_t some) noexcept {
+  LOQUAT_NOINLINE static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth,
+                                            float* y, std::size_t stride, std::size_t some) noexcept {
     if (columns == width && some == rows) return multiply(w, x, depth, y, stride);
     float padded[width * rows]{};
     for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
