@@ -83,10 +83,9 @@ struct panel {
   float* float_scales;        ///< [depth / group, rows]
   float* scales;              ///< [depth / activations, rows]
   float* minima;              ///< [depth / activations, rows]
-  std::int16_t*
-      pairs; ///< [depth / 32, rows, 2]: what sums of sixteen activations are multiplied with, ±m or −offset · g
-  std::int32_t* starts; ///< [depth / group, rows]: what sums begin with where activations have an excess
-  int bias;             ///< what the quants have too much
+  std::int16_t* pairs;        ///< [depth / 32, rows, 2]: factors of sums of sixteen activations, ±m or −offset · g
+  std::int32_t* starts;       ///< [depth / group, rows]: what sums begin with where activations have an excess
+  int bias;                   ///< what the quants have too much
 
   /// Lays a panel out in scratch memory.
   panel(std::byte* scratch, int excess) noexcept
@@ -101,11 +100,16 @@ struct panel {
 /// Fills a tile of a panel with the weights `from`, … of the rows first … last.
 using unpack_function = void(product const&, std::size_t first, std::size_t last, std::size_t from, std::size_t depth,
                              panel const&) noexcept;
+/// Adds the products of a tile's rows with its columns to y[width, stride].
+using multiply_function = void(panel, rounded_columns, std::size_t depth, float* y, std::size_t stride) noexcept;
 
 inline namespace LOQUAT_SIMD_ABI {
 
-/// `compute(p, first, last, panel, unpack)` computes y[:, first … last) panel by panel.
+/// `multiply` is the `multiply_function` of a layout.
 template <simd::target, tile_layout> struct tiles;
+
+/// `compute(p, first, last, panel, layout, unpack, multiply)` computes y[:, first … last) panel by panel.
+template <simd::target> struct panels;
 
 /// `compute(p, first, last, scratch)` computes y[:, first … last).
 template <simd::target, class Format> struct matmuls;

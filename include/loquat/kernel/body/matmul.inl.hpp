@@ -52,14 +52,19 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                         tile_offset = layout.offset != 0 && simd::LOQUAT_TARGET_NS::tile_excess == 0;
   static constexpr std::size_t groups = Format::block_length / layout.group, // of a block
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
-  using tile =
-      tiles<simd::LOQUAT_TARGET_NS::this_target,
-            tile_layout{layout.group, layout.activations, run, is_signed&& simd::LOQUAT_TARGET_NS::tile_excess == 0,
-                        layout.minima != 0, tile_offset}>;
+  static constexpr tile_layout in_tiles{.group = layout.group,
+                                        .activations = layout.activations,
+                                        .run = run,
+                                        .is_signed = is_signed && simd::LOQUAT_TARGET_NS::tile_excess == 0,
+                                        .minima = layout.minima != 0,
+                                        .offset = tile_offset};
+  using tile = tiles<simd::LOQUAT_TARGET_NS::this_target, in_tiles>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0);
 
   static void compute(product const& p, std::size_t first, std::size_t last, std::byte* scratch) noexcept {
-    if (p.x.n >= many_columns) return tile::compute(p, first, last, panel(scratch, layout.offset), unpack);
+    if (p.x.n >= many_columns)
+      return panels<simd::LOQUAT_TARGET_NS::this_target>::compute(p, first, last, panel(scratch, layout.offset),
+                                                                  in_tiles, unpack, tile::multiply);
     constexpr std::size_t unit = by_eight ? 8 : 4;
     for (std::size_t r = first; r < last; r += unit) {
       std::size_t const rows = std::min(unit, last - r);

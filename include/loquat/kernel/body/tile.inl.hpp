@@ -46,52 +46,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     }
   }
 
-  // y[:, first … last): panels that `unpack` fills one after the other, each multiplied with all columns
-  LOQUAT_NOINLINE static void compute(product const& p, std::size_t first, std::size_t last, panel const& all,
-                                      unpack_function* unpack) noexcept {
-    rounded_columns const& all_x = p.x.rounded<L.activations>();
-    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
-    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
-      std::size_t const depth = std::min(panel_depth, p.x.k - k);
-      for (std::size_t r = first; r < last; r += panel_rows) {
-        std::size_t const end = std::min(r + panel_rows, last);
-        for (std::size_t t = 0; r + t * rows < end; ++t)
-          unpack(p, r + t * rows, std::min(r + (t + 1) * rows, end), k, depth, part(all, t, depth));
-        for (std::size_t c = 0; c < p.x.n; c += width) {
-          rounded_columns const x =
-              all_x.template from<L.activations>(c * p.x.k).template from<L.activations>(k, width);
-          for (std::size_t t = 0; r + t * rows < end; ++t)
-            multiply_some(part(all, t, depth), x, std::min(width, p.x.n - c), depth, p.y + c * p.rows + r + t * rows,
-                          p.rows, std::min(rows, end - r - t * rows));
-        }
-      }
-    }
-  }
-
  private:
-  // the t-th tile of a panel
-  static panel part(panel w, std::size_t t, std::size_t depth) noexcept {
-    std::size_t const before = t * rows;
-    w.quants += before * depth;
-    w.group_scales += before * (depth / L.group);
-    w.float_scales += before * (depth / L.group);
-    w.scales += before * (depth / L.activations);
-    w.minima += before * (depth / L.activations);
-    w.pairs += before * (depth / 16);
-    w.starts += before * (depth / L.group);
-    return w;
-  }
-
-  // up to a tile's columns and rows; those beyond are multiplied too, and thrown away
-  LOQUAT_NOINLINE static void multiply_some(panel const& w, rounded_columns x, std::size_t columns, std::size_t depth,
-                                            float* y, std::size_t stride, std::size_t some) noexcept {
-    if (columns == width && some == rows) return multiply(w, x, depth, y, stride);
-    float padded[width * rows]{};
-    for (std::size_t j = 0; j < columns; ++j) std::copy_n(y + j * stride, some, padded + j * rows);
-    multiply(w, x, depth, padded, rows);
-    for (std::size_t j = 0; j < columns; ++j) std::copy_n(padded + j * rows, some, y + j * stride);
-  }
-
   // Σ pairs · sums of sixteen activations, over a super-block
   LOQUAT_INLINE static auto pair_products(panel const& w, rounded_columns const& x, std::size_t i,
                                           std::size_t j) noexcept {
@@ -211,6 +166,62 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
         for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i], scales[i]);
       }
     }
+  }
+};
+
+// Panels one after the other, each multiplied with all columns.
+template <> struct panels<simd::LOQUAT_TARGET_NS::this_target> {
+  static constexpr std::size_t rows = simd::LOQUAT_TARGET_NS::row_lanes * simd::LOQUAT_TARGET_NS::tile_vectors,
+                               width = simd::LOQUAT_TARGET_NS::tile_columns;
+
+  static void compute(product const& p, std::size_t first, std::size_t last, panel const& all, tile_layout layout,
+                      unpack_function* unpack, multiply_function* multiply) noexcept {
+    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
+    for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
+      std::size_t const depth = std::min(panel_depth, p.x.k - k);
+      for (std::size_t r = first; r < last; r += panel_rows) {
+        std::size_t const end = std::min(r + panel_rows, last);
+        for (std::size_t t = 0; r + t * rows < end; ++t)
+          unpack(p, r + t * rows, std::min(r + (t + 1) * rows, end), k, depth, part(all, t, depth, layout));
+        for (std::size_t c = 0; c < p.x.n; c += width) {
+          rounded_columns const x =
+              layout.activations == 32 ? columns<32>(p.x.by_32, p.x.k, c, k) : columns<256>(p.x.by_256, p.x.k, c, k);
+          for (std::size_t t = 0; r + t * rows < end; ++t) {
+            panel const w = part(all, t, depth, layout);
+            float* const y = p.y + c * p.rows + r + t * rows;
+            std::size_t const some_columns = std::min(width, p.x.n - c), some_rows = std::min(rows, end - r - t * rows);
+            if (some_columns == width && some_rows == rows) {
+              multiply(w, x, depth, y, p.rows);
+              continue;
+            }
+            float padded[width * rows]{}; // the products beyond the edge are thrown away
+            for (std::size_t j = 0; j < some_columns; ++j) std::copy_n(y + j * p.rows, some_rows, padded + j * rows);
+            multiply(w, x, depth, padded, rows);
+            for (std::size_t j = 0; j < some_columns; ++j) std::copy_n(padded + j * rows, some_rows, y + j * p.rows);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  // the t-th tile of a panel
+  static panel part(panel w, std::size_t t, std::size_t depth, tile_layout layout) noexcept {
+    std::size_t const before = t * rows;
+    w.quants += before * depth;
+    w.group_scales += before * (depth / layout.group);
+    w.float_scales += before * (depth / layout.group);
+    w.scales += before * (depth / layout.activations);
+    w.minima += before * (depth / layout.activations);
+    w.pairs += before * (depth / 16);
+    w.starts += before * (depth / layout.group);
+    return w;
+  }
+
+  // a tile of columns from activation k on
+  template <std::size_t N>
+  static rounded_columns columns(rounded_columns const& x, std::size_t depth, std::size_t c, std::size_t k) noexcept {
+    return x.from<N>(c * depth).template from<N>(k, width);
   }
 };
 
