@@ -96,7 +96,7 @@ void measure(F, settings const& s, loquat::cpu const& machine, bench::ceilings& 
     matrices.push_back(machine.make_matrix({"w", F::type, 2, {s.depth, s.rows, 1, 1}, copy}).value());
   std::printf("| %-7s | %-6s | %u |", F::name.data(), name(machine.target()).data(), machine.threads());
   for (std::size_t n : s.columns) {
-    loquat::workspace_limits const limits{n, s.depth, 16, 16};
+    loquat::workspace_limits const limits{n, s.depth, 16, 16, 1};
     loquat::arena_size need;
     machine.reserve(limits, need);
     auto memory = loquat::arena::make(need.bytes()).value();

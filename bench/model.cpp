@@ -4,20 +4,25 @@
 #include <loquat/core/json.hpp>
 #include <loquat/loquat.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
 
-constexpr char usage[] = R"(usage: bench_model MODEL.gguf [--threads N] [--target NAME] [--repeat N] [--context N]
-                   [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME PROGRAM]…
+constexpr char usage[] = R"(usage: bench_model MODEL.gguf [--threads N] [--target NAME] [--repeat N] [--kv TYPE]
+                   [--context N] [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME PROGRAM]…
 
 Measures this machine's read bandwidth and 8-bit multiply-adds per second, then the model: prefill of 128 and of 512
 tokens and decode of 64, medians of N runs (default 5), and prints tokens per second and fractions of the ceilings.
+--kv is the type of the key-value cache: f16 (default), f32, q8_0, q4_0. --context measures decode after N tokens too,
+and prints by how much they slow it down.
 --peer adds a row for another engine: tokens per second that you measured with the same file on the same machine.
 --peer-bench measures it here, a run of its own benchmark in every round: PROGRAM must understand llama-bench's options
 -m, -p, -n, -t, -r and "-o json".
@@ -34,7 +39,8 @@ struct settings {
   std::string model;
   loquat::cpu_options cpu;
   int repeat = 5;
-  std::size_t context = 1024;
+  std::size_t context = 0;
+  loquat::kv_type kv = loquat::kv_type::f16;
   std::vector<peer> peers;
 };
 
@@ -53,8 +59,17 @@ settings parse(int argc, char** argv) {
     else if (arg == "--repeat")
       s.repeat = std::max(1, std::atoi(value()));
     else if (arg == "--context")
-      s.context = static_cast<std::size_t>(std::max(600, std::atoi(value())));
-    else if (arg == "--target") {
+      s.context = static_cast<std::size_t>(std::max(0, std::atoi(value())));
+    else if (arg == "--kv") {
+      std::string_view const wanted = value();
+      constexpr std::pair<std::string_view, loquat::kv_type> known[]{{"f16", loquat::kv_type::f16},
+                                                                     {"f32", loquat::kv_type::f32},
+                                                                     {"q8_0", loquat::kv_type::q8_0},
+                                                                     {"q4_0", loquat::kv_type::q4_0}};
+      auto const* const found = std::ranges::find(known, wanted, [](auto const& k) { return k.first; });
+      if (found == std::end(known)) fail("unknown type of cache; expected f16, f32, q8_0 or q4_0");
+      s.kv = found->second;
+    } else if (arg == "--target") {
       std::string_view const wanted = value();
       bool known = false;
       for (auto t : loquat::simd::all_targets)
@@ -137,7 +152,8 @@ int main(int argc, char** argv) {
   auto const file = must(loquat::gguf::open(s.model));
   loquat::cpu const machine(s.cpu);
   auto const model = must(loquat::load(file, machine));
-  auto session = must(model.make_session({.context = s.context, .batch = 512}));
+  auto session =
+      must(model.make_session({.context = std::max<std::size_t>(1024, s.context + 8), .batch = 512, .kv = s.kv}));
   auto const weights = count(file);
 
   std::vector<loquat::token> prompt(512);
@@ -153,7 +169,8 @@ int main(int argc, char** argv) {
   auto const prefill = [&](std::size_t n, figures& f) {
     session.truncate(0);
     double const before = ceilings.multiply_adds(20), time = pass(n), after = ceilings.multiply_adds(20);
-    f.add(static_cast<double>(n) / time, static_cast<double>(n) * weights.per_prompt_token / time * 2 / (before + after));
+    f.add(static_cast<double>(n) / time,
+          static_cast<double>(n) * weights.per_prompt_token / time * 2 / (before + after));
     peaks.add(before, 1);
   };
   for (int i = -1; i < s.repeat; ++i) {
@@ -192,6 +209,35 @@ int main(int argc, char** argv) {
                 100 * r[2] * weights.bytes / bytes);
   };
   for (auto const& p : s.peers) row(p.name.c_str(), p.rates);
+  if (s.context > 0) {
+    // a few tokens in turn after a full cache, of random numbers, and after an empty one, which is another session's
+    auto empty = must(model.make_session({.context = 64, .batch = 16, .kv = s.kv}));
+    auto& cache = session.cache;
+    std::vector<float> random(cache.head_dim + 1009);
+    for (std::size_t i = 0; i < random.size(); ++i)
+      random[i] = static_cast<float>(i * 2654435761u % 65536u) / 32768 - 1;
+    session.truncate(0);
+    for (std::size_t p = 0; p < s.context; ++p) {
+      for (std::size_t i = 0; i < cache.layers * cache.kv_heads; ++i)
+        cache.store(i / cache.kv_heads, i % cache.kv_heads, p, &random[(p * 7 + i) % 1009],
+                    &random[(p + i * 3) % 1009]);
+      session.append(std::span(prompt).first(1));
+    }
+    auto const token_seconds = [&](auto& talk, std::size_t length) {
+      talk.truncate(length);
+      return bench::seconds([&] { must(model.forward(talk, std::span(prompt).first(1))); });
+    };
+    must(model.forward(empty, std::span(prompt).first(16)));
+    std::vector<double> full_times, empty_times, ratios;
+    for (int i = 0; i < 12 * s.repeat; ++i) {
+      empty_times.push_back(token_seconds(empty, 16));
+      full_times.push_back(token_seconds(session, s.context));
+      ratios.push_back(full_times.back() / empty_times.back());
+    }
+    std::printf("\ndecode after %zu tokens: %.2f ms a token; after 16: %.2f ms; ratio %.3f; cache of %.0f MB\n",
+                s.context, 1e3 * bench::median(full_times), 1e3 * bench::median(empty_times), bench::median(ratios),
+                static_cast<double>(session.cache.bytes()) / 1e6);
+  }
   for (auto const& p : s.peers)
     std::printf("\nloquat / %s: %.2f, %.2f, %.2f\n", p.name.c_str(), rates[0] / p.rates[0], rates[1] / p.rates[1],
                 rates[2] / p.rates[2]);

@@ -47,7 +47,7 @@ std::vector<float> logits(gguf::file const& file, B const& backend, std::vector<
 template <BlockFormat F> void check_bits() {
   auto const bytes = test::tiny_model<F>(sizes);
   auto const file = gguf::file::parse(bytes).value();
-  for (auto kv : {kv_type::f16, kv_type::f32}) {
+  for (auto kv : {kv_type::f16, kv_type::f32, kv_type::q8_0, kv_type::q4_0}) {
     auto const expected = logits(file, reference{}, {29}, {.kv = kv});
     auto const same = [&](std::vector<float> const& other) {
       return std::memcmp(expected.data(), other.data(), expected.size() * sizeof(float)) == 0;

@@ -96,13 +96,13 @@ TEST_CASE("goldens: random weights, Q2_K") { check("quant-Q2_K.gguf", agreement:
 TEST_CASE("goldens: random weights, Q3_K_M") { check("quant-Q3_K_M.gguf", agreement::rounded); }
 TEST_CASE("goldens: random weights, Q4_K_M") { check("quant-Q4_K_M.gguf", agreement::unsettled); }
 TEST_CASE("goldens: random weights, Q5_K_M") { check("quant-Q5_K_M.gguf", agreement::rounded); }
-TEST_CASE("goldens: random weights, Q6_K") { check("quant-Q6_K.gguf", agreement::rounded); }
+TEST_CASE("goldens: random weights, Q6_K") { check("quant-Q6_K.gguf", agreement::unsettled); }
 TEST_CASE("goldens: random weights, IQ3_XXS") { check("quant-IQ3_XXS.gguf", agreement::unsettled); }
 TEST_CASE("goldens: random weights, IQ3_S") { check("quant-IQ3_S.gguf", agreement::rounded); }
 TEST_CASE("goldens: random weights, IQ4_NL") { check("quant-IQ4_NL.gguf", agreement::rounded); }
 TEST_CASE("goldens: random weights, IQ4_XS") { check("quant-IQ4_XS.gguf", agreement::rounded); }
-TEST_CASE("goldens: random weights, TQ1_0") { check("quant-TQ1_0.gguf", agreement::unsettled); }
-TEST_CASE("goldens: random weights, TQ2_0") { check("quant-TQ2_0.gguf", agreement::unsettled); }
+TEST_CASE("goldens: random weights, TQ1_0") { check("quant-TQ1_0.gguf", agreement::rounded); }
+TEST_CASE("goldens: random weights, TQ2_0") { check("quant-TQ2_0.gguf", agreement::rounded); }
 
 TEST_CASE("goldens: files that are not here yet are errors, not crashes") {
   auto const path = test::data("models/arch-mamba.gguf");

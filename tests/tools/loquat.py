@@ -130,7 +130,7 @@ class Usage(Case):
             ("--repetition-penalty", "0", "0.01 to 100"), ("--frequency-penalty", "1e9", "-100 to 100"),
             ("--max-tokens", "-1", "a whole number, 0 or more"), ("--max-tokens", "1.5", "a whole number"),
             ("--seed", "18446744073709551616", "a whole number"), ("--threads", "9999", "0 to 1024"),
-            ("--batch", "0", "1 or more"), ("--kv", "q8", "f16 or f32"), ("--target", "mmx", "scalar"), ("--stop", "", "not empty"),
+            ("--batch", "0", "1 or more"), ("--kv", "q8", "f16, f32, q8_0 or q4_0"), ("--target", "mmx", "scalar"), ("--stop", "", "not empty"),
         ]:
             with self.subTest(option=option, value=value):
                 self.complains(MISUSED, "generate", MODEL, "x", option, value, about=[f"{option} {value or chr(39) * 2}: ", expected])

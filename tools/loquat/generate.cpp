@@ -129,7 +129,7 @@ template <class Session> void summarise(settings const& s, course const& c, Sess
     return seconds > 0 && n > 0 ? number_text(", %.1f tokens/s", static_cast<double>(n) / seconds) : std::string();
   };
   auto const passes = talk.tokens().size() - c.prompt_tokens; // the first token came from the prompt's pass
-  double const cache = static_cast<double>(talk.cache.elements()) * (s.session.kv == kv_type::f16 ? 2 : 4);
+  double const cache = static_cast<double>(talk.cache.bytes());
   std::string out =
       "prompt     " + std::to_string(c.prompt_tokens) + " tokens" + rate(c.prompt_tokens, c.prompt_seconds) + "\n";
   out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" +

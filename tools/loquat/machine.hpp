@@ -26,7 +26,10 @@ inline option target_option(loquat::cpu_options& to) {
 
 inline option kv_option(loquat::kv_type& to) {
   return {"--kv", "TYPE", "elements of the key-value cache",
-          one_of(to, {{"f16", loquat::kv_type::f16}, {"f32", loquat::kv_type::f32}})};
+          one_of(to, {{"f16", loquat::kv_type::f16},
+                      {"f32", loquat::kv_type::f32},
+                      {"q8_0", loquat::kv_type::q8_0},
+                      {"q4_0", loquat::kv_type::q4_0}})};
 }
 
 } // namespace tool

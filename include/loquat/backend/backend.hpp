@@ -34,7 +34,7 @@ struct workspace_limits {
   std::size_t tokens;  ///< of one forward pass
   std::size_t columns; ///< of the widest matrix
   std::size_t context; ///< positions of the cache
-  std::size_t head_dim;
+  std::size_t head_dim, heads; ///< of the queries
 };
 
 /// Executes models. A backend is immutable and shared: what an operation changes is in the caller's spans and in the

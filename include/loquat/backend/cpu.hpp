@@ -3,7 +3,7 @@
 /// The `cpu` backend: vector kernels of the best instruction set this machine has, rows shared out over a thread pool.
 
 #include <loquat/backend/backend.hpp>
-#include <loquat/kernel/attention.hpp>
+#include <loquat/backend/cpu_attention.hpp>
 #include <loquat/kernel/elementwise.hpp>
 #include <loquat/kernel/matmul.hpp>
 #include <loquat/kernel/norm.hpp>
@@ -57,6 +57,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
     kernel::rounded_columns by_32, by_256; ///< of [tokens, columns] activations
     std::span<std::byte> scratch;          ///< [threads, scratch_bytes]
     std::size_t scratch_bytes = 0;
+    detail::cpu_attention::workspace attention;
   };
 
   explicit basic_cpu(cpu_options options = {}) requires std::constructible_from<E, unsigned>
@@ -100,6 +101,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
           .add<std::int16_t>(inputs / 16)
           .add<float>(inputs / block);
     size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
+    detail::cpu_attention::reserve(limits, pool_.size(), size);
   }
   /// Takes a workspace from an arena with that much left.
   workspace make_workspace(workspace_limits const& limits, arena& memory) const {
@@ -114,6 +116,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
     work.by_256 = take(256);
     work.scratch_bytes = scratch_bytes(limits);
     work.scratch = memory.take<std::byte>(pool_.size() * work.scratch_bytes);
+    work.attention = detail::cpu_attention::make_workspace(limits, pool_.size(), memory);
     return work;
   }
 
@@ -190,28 +193,18 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   /// Stores keys and values [n, kv_heads, head_dim] of a layer at positions `position`, ….
   void store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position, std::span<float const> keys,
                 std::span<float const> values) const noexcept {
-    std::size_t const dim = cache.head_dim, width = cache.kv_heads * dim;
-    for (std::size_t i = 0; i < keys.size(); i += dim) { // one head of one token
-      std::size_t const at = (position + i / width) * dim, head = i % width / dim;
-      std::size_t const to_key = cache.keys_offset(layer, head) + at, to_value = cache.values_offset(layer, head) + at;
-      if (cache.type == kv_type::f32) {
-        std::copy_n(keys.data() + i, dim, cache.floats.data() + to_key);
-        std::copy_n(values.data() + i, dim, cache.floats.data() + to_value);
-      } else {
-        simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
-          kernels.to_f16(keys.data() + i, cache.halves.data() + to_key, dim);
-          kernels.to_f16(values.data() + i, cache.halves.data() + to_value, dim);
-        });
+    std::size_t const dim = cache.head_dim, n = keys.size() / (cache.kv_heads * dim);
+    pool_run(cache.kv_heads, n * dim, [&](std::size_t head, unsigned) {
+      for (std::size_t t = 0; t < n; ++t) {
+        std::size_t const at = (t * cache.kv_heads + head) * dim;
+        cache.store(layer, head, position + t, keys.data() + at, values.data() + at);
       }
-    }
+    });
   }
 
   /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
   void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept {
-    if (cache.type == kv_type::f32)
-      attend(work, cache, cache.floats.data(), task);
-    else
-      attend(work, cache, cache.halves.data(), task);
+    detail::cpu_attention::run(pool_, target_, work.attention, cache, task);
   }
 
   /// y = f(y) · x.
@@ -296,32 +289,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   }
 
   static std::size_t scratch_bytes(workspace_limits const& limits) noexcept {
-    std::size_t const products = kernel::scratch_bytes(limits.columns);
-    std::size_t const scores = (limits.context + limits.head_dim) * sizeof(float);
-    return (std::max(products, scores) + 63) / 64 * 64;
-  }
-
-  template <class Element>
-  void attend(workspace& work, kv_cache const& cache, Element const* elements,
-              attention_task const& task) const noexcept {
-    std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
-    std::size_t const before = task.length - task.n;
-    auto const one = [&](std::size_t i, unsigned thread) {
-      std::size_t const t = i / cache.kv_heads, head = i % cache.kv_heads;
-      std::size_t const at = (t * task.heads + head * group) * dim;
-      kernel::attention_group<Element> const g{
-          task.queries.data() + at,
-          elements + cache.keys_offset(task.layer, head),
-          elements + cache.values_offset(task.layer, head),
-          group,
-          dim,
-          before + t + 1,
-          task.scale,
-          reinterpret_cast<float*>(work.scratch.data() + thread * work.scratch_bytes),
-          task.output.data() + at};
-      simd::dispatch<kernel::attentions>(target_, [&](auto kernels) { kernels.attend(g); });
-    };
-    pool_run(task.n * cache.kv_heads, group * dim * task.length, one);
+    return (kernel::scratch_bytes(limits.columns) + 63) / 64 * 64;
   }
 
   E pool_;

@@ -7,31 +7,20 @@
 /// pairwise, i with i + 8, + 4, + 2, + 1. Norms sum floats in double, in the same order.
 
 #include <loquat/backend/backend.hpp>
+#include <loquat/backend/reference_attention.hpp>
 #include <loquat/core/math.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/integer_block.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace loquat {
 
 namespace detail {
-
-/// Sixteen lanes of a float sum.
-struct lane_sums {
-  std::array<float, 16> lanes{};
-
-  constexpr void add_product(std::size_t i, float a, float b) { lanes[i % 16] = math::fma(a, b, lanes[i % 16]); }
-  constexpr void add(std::size_t i, float a) { lanes[i % 16] += a; }
-  constexpr float total() const {
-    auto sums = lanes;
-    for (std::size_t width = 8; width > 0; width /= 2)
-      for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
-    return sums[0];
-  }
-};
 
 /// Sixteen lanes of a sum of floats in double.
 struct wide_lane_sums {
@@ -170,45 +159,28 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   /// Stores keys and values [n, kv_heads, head_dim] of a layer at positions `position`, ….
   constexpr void store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position,
                           std::span<float const> keys, std::span<float const> values) const {
-    std::size_t const dim = cache.head_dim, width = cache.kv_heads * dim;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      std::size_t const head = i % width / dim, at = (position + i / width) * dim + i % dim;
-      std::size_t const to_key = cache.keys_offset(layer, head) + at, to_value = cache.values_offset(layer, head) + at;
-      if (cache.type == kv_type::f32) {
-        cache.floats[to_key] = keys[i];
-        cache.floats[to_value] = values[i];
-      } else {
-        cache.halves[to_key] = half_from_float(keys[i]);
-        cache.halves[to_value] = half_from_float(values[i]);
-      }
-    }
+    std::size_t const dim = cache.head_dim;
+    for (std::size_t i = 0; i < keys.size(); i += dim)
+      cache.store(layer, i / dim % cache.kv_heads, position + i / dim / cache.kv_heads, keys.data() + i,
+                  values.data() + i);
   }
 
-  /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
+  /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions. Tiles of positions
+  /// (`kv_layout`) have a softmax each, with their own maximum, and are then merged in ascending order.
   constexpr void attention(workspace&, kv_cache const& cache, attention_task const& task) const {
     std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
-    auto const element = [&cache](std::size_t i) {
-      return cache.type == kv_type::f32 ? cache.floats[i] : float_from_half(cache.halves[i]);
-    };
     for (std::size_t i = 0; i < task.n * task.heads; ++i) {
-      std::size_t const head = i % task.heads / group, length = task.length - task.n + i / task.heads + 1;
-      std::size_t const keys = cache.keys_offset(task.layer, head), values = cache.values_offset(task.layer, head);
-      std::vector<float> scores(length, 0.0f); // clang cannot evaluate vector(n) of libstdc++ 12
-      for (std::size_t p = 0; p < length; ++p) {
-        detail::lane_sums sum;
-        for (std::size_t d = 0; d < dim; ++d)
-          sum.add_product(d, task.queries[i * dim + d] * task.scale, element(keys + p * dim + d));
-        scores[p] = sum.total();
+      std::size_t const sees = task.length - task.n + i / task.heads + 1;
+      std::vector<float> query(task.queries.begin() + static_cast<std::ptrdiff_t>(i * dim),
+                               task.queries.begin() + static_cast<std::ptrdiff_t>(i * dim + dim));
+      for (float& q : query) q *= task.scale;
+      detail::tile_attention state;
+      for (std::size_t first = 0; first < sees; first += kv_layout::positions) {
+        std::size_t const tile = cache.tile(task.layer, i % task.heads / group, first);
+        detail::tile_attention next(cache, tile, std::min(kv_layout::positions, sees - first), query);
+        first == 0 ? void(state = std::move(next)) : state.merge(next);
       }
-      float const largest = *std::max_element(scores.begin(), scores.end());
-      detail::lane_sums sum;
-      for (std::size_t p = 0; p < length; ++p) sum.add(p, scores[p] = math::exp(scores[p] - largest));
-      float const inverse_sum = 1.0f / sum.total();
-      for (std::size_t d = 0; d < dim; ++d) {
-        float mixed = 0;
-        for (std::size_t p = 0; p < length; ++p) mixed = math::fma(scores[p], element(values + p * dim + d), mixed);
-        task.output[i * dim + d] = mixed * inverse_sum;
-      }
+      for (std::size_t d = 0; d < dim; ++d) task.output[i * dim + d] = state.mixed[d] * (1.0f / state.sum);
     }
   }
 

@@ -28,7 +28,9 @@ inline constexpr double pi = 3.141592653589793238462643383279502884; ///< π
 
 /// a · b + c with one rounding.
 constexpr float fma(float a, float b, float c) noexcept {
+#if !defined(__wasm__) // has no such instruction, and its C library rounds twice
   if (!std::is_constant_evaluated()) return __builtin_fmaf(a, b, c);
+#endif
   // The product of two floats is exact in double. Rounding the sum to odd keeps the second rounding innocuous
   // (S. Boldo, G. Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
   double const product = static_cast<double>(a) * static_cast<double>(b);

@@ -152,7 +152,8 @@ template <PlainNumber T> constexpr std::optional<T> number_as(value_kind kind, c
     } else if constexpr (std::integral<T> && std::integral<S>) {
       if (std::in_range<T>(stored)) return static_cast<T>(stored);
     } else if constexpr (std::floating_point<T> && std::floating_point<S>) {
-      constexpr double most = std::numeric_limits<T>::max(), infinity = std::numeric_limits<double>::infinity();
+      constexpr auto most = static_cast<double>(std::numeric_limits<T>::max());
+      constexpr double infinity = std::numeric_limits<double>::infinity();
       double const size = stored < 0 ? -static_cast<double>(stored) : static_cast<double>(stored);
       if (!(size > most) || size == infinity) return static_cast<T>(stored);
     }

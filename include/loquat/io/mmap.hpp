@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// A file mapped read-only into memory: opening costs the same for a kilobyte and for a terabyte, pages are read when
-/// they are first touched, and processes that map the same file share them.
+/// they are first touched, and processes that map the same file share them. WASI cannot map: there it is read.
 
 #include <loquat/core/result.hpp>
 #include <loquat/io/file_handle.hpp>
@@ -9,13 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__wasi__)
 #  include <sys/mman.h>
 #endif
 
@@ -62,6 +63,16 @@ class mapped_file {
     auto failure = start ? error() : detail::system_error(path, "cannot be mapped");
     CloseHandle(mapping); // the view keeps it alive
     if (start == nullptr) return failure;
+#elif defined(__wasi__)
+    auto* const start = static_cast<std::byte*>(::operator new(length, alignment, std::nothrow));
+    if (start == nullptr) return fail(errc::capacity, path, ": the system has no ", length, " bytes to give");
+    file.bytes_ = {start, length};
+    for (std::size_t done = 0; done < length;) {
+      auto const some = ::read(file.handle_.native(), start + done, length - done);
+      if (some < 0) return detail::system_error(path, "cannot be read");
+      if (some == 0) return fail(errc::io, path, ": the file has shrunk to ", done, " bytes while it was read");
+      done += static_cast<std::size_t>(some);
+    }
 #else
     void const* const start = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.handle_.native(), 0);
     if (start == MAP_FAILED) return detail::system_error(path, "cannot be mapped");
@@ -86,15 +97,21 @@ class mapped_file {
 
   /// Asks the system to read all of it ahead, because all of it is going to be used. Returns at once.
   void prefetch() const noexcept {
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__wasi__)
     if (!bytes_.empty()) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_WILLNEED);
 #endif
   }
 
  private:
+#if defined(__wasi__)
+  static constexpr std::align_val_t alignment{64};
+#endif
+
   void unmap() noexcept {
 #if defined(_WIN32)
     UnmapViewOfFile(bytes_.data());
+#elif defined(__wasi__)
+    ::operator delete(const_cast<std::byte*>(bytes_.data()), alignment);
 #else
     ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 #endif

@@ -1,31 +1,56 @@
 #pragma once
 /// \file
-/// Causal attention of one token over a key-value cache (A. Vaswani et al., 2017), with query heads that share a
-/// key-value head (grouped-query attention, J. Ainslie et al., 2023).
+/// Causal attention over a key-value cache (A. Vaswani et al., 2017), with query heads that share a key-value head
+/// (grouped-query attention, J. Ainslie et al., 2023), tile by tile with a running softmax (FlashAttention, T. Dao et
+/// al., 2022).
 
 #include <loquat/kernel/elementwise.hpp>
+#include <loquat/kernel/kv_layout.hpp>
 #include <loquat/simd/targets.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
-/// The query heads of one token that share a key-value head, and what they look at.
-/// `Element` is float, or std::uint16_t for binary16 bits.
-template <class Element> struct attention_group {
-  float const* queries;  ///< [group, head_dim]
-  Element const* keys;   ///< [length, head_dim]
-  Element const* values; ///< [length, head_dim]
-  std::size_t group, head_dim, length;
-  float scale;    ///< of the scores, 1/√head_dim
-  float* scratch; ///< [length + head_dim]
-  float* output;  ///< [group, head_dim]
+/// What holds an element of a cache: bits of binary16, bytes, two nibbles.
+template <kv_type T>
+using kv_element =
+    std::conditional_t<T == kv_type::f32, float, std::conditional_t<T == kv_type::f16, std::uint16_t, std::uint8_t>>;
+
+/// One tile of a key-value head, arranged as `kv_layout` says.
+template <kv_type T> struct attention_tile {
+  kv_element<T> const *keys, *values;
+  std::uint16_t const *key_scales, *value_scales; ///< of q8_0 and q4_0
 };
 
-/// `attend(group)`: softmax(scale · q·Kᵀ) · V for each query of the group. Dot products run over sixteen lanes and one
-/// tree, the softmax's sum likewise, the weighted sum of values in ascending position. `softmax(x, n)` works in place
-/// and returns the reciprocal of the sum instead of applying it.
+/// What rows of elements are multiplied with: floats, or 16 bits where the elements are integers.
+template <kv_type T> using kv_factor = std::conditional_t<has_scales(T), std::int16_t, float>;
+
+/// Some queries that share a key-value head, and how many positions of a tile each of them sees.
+template <kv_type T> struct attention_rows {
+  static constexpr std::size_t most = 16; ///< rows
+
+  kv_factor<T> const* queries; ///< [rows, padded], as `prepare` leaves them
+  float const* query_scales;   ///< [rows, blocks], of q8_0 and q4_0
+  std::size_t rows, head_dim;
+  std::size_t counts[most]; ///< ascending, the last one above 0, up to kv_layout::positions
+};
+
+/// A query's attention so far: the mix of values under weights exp(score − maximum), the maximum, the weights' sum.
+constexpr std::size_t attention_state_floats(std::size_t head_dim) noexcept {
+  return kv_layout{{}, head_dim}.padded() + kv_layout::lanes;
+}
+/// `prepare(query, head_dim, scale, to, to_scales)`: a row of queries; `to` [padded], `to_scales` [blocks].
+/// `attend(rows, tile, states)`: the attention of each row to the positions that it sees in one tile;
+/// `states` [rows, state floats]; rows that see nothing are left alone. `merge(state, next, head_dim)`: adds the
+/// attention to the next tile. `finish(state, head_dim, output)`: the mean value.
+///
+/// Float sums run over positions, elements of the head and tiles in ascending order; only the sum of a tile's weights
+/// runs over sixteen lanes and one tree. Where elements are integers, queries and weights are rounded to 16 bits per
+/// block of 32 elements, so that the sums within a block and a tile are exact.
 template <simd::target> struct attentions;
 
 } // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -1,17 +1,15 @@
 #pragma once
 /// \file
-/// Kernels that touch every element once: gated activations, sums, conversions.
+/// Kernels that touch every element once: gated activations, sums.
 
 #include <loquat/kernel/choices.hpp>
 #include <loquat/simd/targets.hpp>
 
 #include <cstddef>
-#include <cstdint>
 
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
-/// `exp(x, n)`: x = eˣ; `activate(kind, g, n)`: g = f(g); `gate(kind, g, u, n)`: g = f(g) · u; `add(x, y, n)`: x += y;
-/// `to_f16(x, h, n)`: rounds to binary16.
+/// `exp(x, n)`: x = eˣ; `activate(kind, g, n)`: g = f(g); `gate(kind, g, u, n)`: g = f(g) · u; `add(x, y, n)`: x += y.
 template <simd::target> struct elementwise;
 
 } // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -34,8 +34,8 @@ template <Backend B> class session {
     std::size_t const context = options.context != 0 ? options.context : std::min<std::size_t>(h.context, 4096);
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
     workspace_limits const limits{batch, std::max({h.embedding, h.feed_forward, h.heads * h.head_dim}), context,
-                                  h.head_dim};
-    s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context, {}, {}};
+                                  h.head_dim, h.heads};
+    s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context};
     // the spans of a pass and their lengths, written once to count and once to take
     auto const each = [&](auto use) {
       use(s.x, batch * h.embedding);
@@ -50,7 +50,8 @@ template <Backend B> class session {
       use(s.sines, batch * h.rope_dims);
       use(s.logits, vocabulary);
     };
-    if (context > std::numeric_limits<std::uint32_t>::max() || h.layers * h.kv_heads > (1u << 31) / h.head_dim)
+    if (context > std::numeric_limits<std::uint32_t>::max() ||
+        h.layers * h.kv_heads > (1u << 30) / s.cache.layout().padded())
       return fail(errc::capacity, "session: a context of ", context, " tokens is beyond any memory");
     arena_size size;
     size.add<token>(context);

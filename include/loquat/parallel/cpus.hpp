@@ -72,7 +72,11 @@ inline unsigned cgroup_quota() noexcept {
 
 /// CPUs that this process may use at once, at least 1.
 inline unsigned usable_cpus() noexcept {
+#if defined(__STDCPP_THREADS__)
   unsigned cpus = std::max(1u, std::thread::hardware_concurrency());
+#else
+  unsigned cpus = 1;
+#endif
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = std::max(1u, static_cast<unsigned>(CPU_COUNT(&set)));

@@ -19,6 +19,8 @@
 
 namespace loquat {
 
+#if defined(__STDCPP_THREADS__)
+
 /// Threads that share the chunks of a loop with the thread that runs it.
 class pool {
  public:
@@ -77,9 +79,11 @@ class pool {
   static constexpr std::size_t most_claims = 1 << 16;
 
   static void pause() noexcept {
-#if defined(__x86_64__)
+#  if defined(__x86_64__)
     __builtin_ia32_pause();
-#endif
+#  elif defined(__aarch64__)
+    __asm__ volatile("isb"); // as long as a pause of x86; `yield` does nothing on most of them
+#  endif
   }
 
   // The claim word holds how many claims the loop has (upper half) and how many were handed out (lower half). Whoever
@@ -137,20 +141,33 @@ class pool {
 
   bool start(unsigned number) {
     auto const serve = [s = shared_.get(), number] { s->serve(number); };
-#if defined(__cpp_exceptions)
+#  if defined(__cpp_exceptions)
     try {
       workers_.emplace_back(serve);
     } catch (std::system_error const&) {
       return false;
     }
-#else
+#  else
     workers_.emplace_back(serve);
-#endif
+#  endif
     return true;
   }
 
   std::unique_ptr<shared> shared_;
   std::vector<std::thread> workers_;
 };
+
+#else // such as WebAssembly: the caller does all of it
+
+class pool {
+ public:
+  explicit pool(unsigned = 0) noexcept {}
+  unsigned size() const noexcept { return 1; }
+  template <class F> void run(std::size_t chunks, F const& f) const noexcept {
+    for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
+  }
+};
+
+#endif
 
 } // namespace loquat

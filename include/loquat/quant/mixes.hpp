@@ -70,8 +70,8 @@ inline constexpr std::array mixes{
 
 /// The mix of that name, in capitals, or null.
 constexpr mix const* find_mix(std::string_view name) noexcept {
-  auto const* const found = std::ranges::find(mixes, name, &mix::name);
-  return found == mixes.data() + mixes.size() ? nullptr : found;
+  auto const found = std::ranges::find(mixes, name, &mix::name);
+  return found == mixes.end() ? nullptr : &*found;
 }
 
 /// What the choice of types depends on besides the tensor.

@@ -47,10 +47,22 @@
 #  define LOQUAT_SIMD_ABI base_avx
 #elif defined(__x86_64__)
 #  define LOQUAT_SIMD_ABI base_x86_64
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_SVE)
+#  define LOQUAT_SIMD_ABI base_aarch64_sve
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#  define LOQUAT_SIMD_ABI base_aarch64_dotprod
+#elif defined(__aarch64__)
+#  define LOQUAT_SIMD_ABI base_aarch64
+#elif defined(__wasm_simd128__)
+#  define LOQUAT_SIMD_ABI base_wasm128
 #else
 #  define LOQUAT_SIMD_ABI base_portable
 #endif
 
 #if defined(__x86_64__)
 #  include <immintrin.h>
+#elif defined(__aarch64__)
+#  include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#  include <wasm_simd128.h>
 #endif

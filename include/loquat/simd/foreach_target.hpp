@@ -1,7 +1,7 @@
 /// \file
 /// Includes LOQUAT_KERNEL_FILE once per target, each time in a region compiled for that target and with
-/// LOQUAT_TARGET_NS naming its namespace. No include guard: every kernel header includes it. The file must be found on the
-/// include path.
+/// LOQUAT_TARGET_NS naming its namespace. No include guard: every kernel header includes it. The file must be found on
+/// the include path.
 ///
 /// The vocabulary (`arch/*.inl.hpp`) has the same names in every namespace, so a kernel is one readable loop, a
 /// specialisation of its class template for `this_target`, and `simd::dispatch` picks the one for a target:
@@ -62,6 +62,34 @@ LOQUAT_TARGET_END
 #  if defined(__GNUC__) && !defined(__clang__)
 LOQUAT_PRAGMA(GCC diagnostic pop)
 #  endif
+
+#elif defined(__aarch64__) // has NEON by definition
+#  define LOQUAT_TARGET_NS neon
+#  ifndef LOQUAT_ARCH_NEON
+#    define LOQUAT_ARCH_NEON
+#    include <loquat/simd/arch/neon.inl.hpp>
+#  endif
+#  include LOQUAT_KERNEL_FILE
+#  undef LOQUAT_TARGET_NS
+
+LOQUAT_TARGET_BEGIN("arch=armv8.2-a+dotprod") // GCC's headers want the architecture, not only the extension
+#  define LOQUAT_TARGET_NS neon_dotprod
+#  ifndef LOQUAT_ARCH_NEON_DOTPROD
+#    define LOQUAT_ARCH_NEON_DOTPROD
+#    include <loquat/simd/arch/neon_dotprod.inl.hpp>
+#  endif
+#  include LOQUAT_KERNEL_FILE
+#  undef LOQUAT_TARGET_NS
+LOQUAT_TARGET_END
+
+#elif defined(__wasm_simd128__) // a flag of the whole program: engines without it refuse to load such code
+#  define LOQUAT_TARGET_NS wasm128
+#  ifndef LOQUAT_ARCH_WASM128
+#    define LOQUAT_ARCH_WASM128
+#    include <loquat/simd/arch/wasm128.inl.hpp>
+#  endif
+#  include LOQUAT_KERNEL_FILE
+#  undef LOQUAT_TARGET_NS
 #endif
 
 #undef LOQUAT_VECTORS

@@ -9,28 +9,52 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 #if defined(__x86_64__)
 #  include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#  include <sys/auxv.h>
 #endif
 
 /// Runtime choice of instruction set.
 namespace loquat::simd {
 
-/// An instruction set with kernels of its own, in ascending order of preference.
+/// An instruction set of this architecture with kernels of its own, in ascending order of preference.
 enum class target : unsigned char {
   scalar, ///< plain C++, every machine
+#if defined(__x86_64__)
   avx2,   ///< x86-64 with AVX2, FMA, F16C, BMI2
   avx512, ///< the same with AVX-512 F, BW, DQ, VL and VNNI
+#elif defined(__aarch64__)
+  neon,         ///< every 64-bit ARM
+  neon_dotprod, ///< ARMv8.2 with dot products of bytes
+#elif defined(__wasm__)
+  wasm128, ///< WebAssembly compiled with `-msimd128`
+#endif
 };
 
-inline constexpr std::array<target, 3> all_targets{target::scalar, target::avx2, target::avx512}; ///< in order
+/// Their names, in order.
+inline constexpr std::string_view target_names[] {
+  "scalar",
+#if defined(__x86_64__)
+      "avx2", "avx512",
+#elif defined(__aarch64__)
+      "neon", "neon_dotprod",
+#elif defined(__wasm__)
+      "wasm128",
+#endif
+};
 
-/// "scalar", "avx2" or "avx512".
-constexpr std::string_view name(target t) noexcept {
-  constexpr std::string_view names[]{"scalar", "avx2", "avx512"};
-  return names[static_cast<std::size_t>(t)];
-}
+/// All of them, in order.
+inline constexpr auto all_targets = [] {
+  std::array<target, std::size(target_names)> targets{};
+  for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = static_cast<target>(i);
+  return targets;
+}();
+
+/// "scalar", "avx2", "avx512", "neon", "neon_dotprod" or "wasm128".
+constexpr std::string_view name(target t) noexcept { return target_names[static_cast<std::size_t>(t)]; }
 
 inline namespace LOQUAT_SIMD_ABI {
 
@@ -50,8 +74,22 @@ inline target detect() noexcept {
   bool const avx512 = saves_zmm && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31) && bit(c, 11);
   if (avx2 && avx512) return target::avx512;
   if (avx2) return target::avx2;
-#endif
   return target::scalar;
+#elif defined(__aarch64__)
+#  if defined(__ARM_FEATURE_DOTPROD)
+  return target::neon_dotprod;
+#  else
+#    if defined(__linux__)
+  constexpr unsigned long dot_products = 1 << 20; // HWCAP_ASIMDDP, which older headers lack
+  if ((getauxval(AT_HWCAP) & dot_products) != 0) return target::neon_dotprod;
+#    endif
+  return target::neon;
+#  endif
+#elif defined(__wasm_simd128__)
+  return target::wasm128;
+#else
+  return target::scalar;
+#endif
 }
 
 /// The target to use: `detect()`, or the one named by the environment variable LOQUAT_TARGET if this machine can run
@@ -72,6 +110,11 @@ template <template <target> class Kernels, class F> inline decltype(auto) dispat
 #if defined(__x86_64__)
   if (t == target::avx512) return f(Kernels<target::avx512>{});
   if (t == target::avx2) return f(Kernels<target::avx2>{});
+#elif defined(__aarch64__)
+  if (t == target::neon_dotprod) return f(Kernels<target::neon_dotprod>{});
+  if (t == target::neon) return f(Kernels<target::neon>{});
+#elif defined(__wasm_simd128__)
+  if (t == target::wasm128) return f(Kernels<target::wasm128>{});
 #endif
   return f(Kernels<target::scalar>{});
 }

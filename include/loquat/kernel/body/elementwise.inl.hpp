@@ -38,11 +38,6 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
     });
   }
 
-  static void to_f16(float const* x, std::uint16_t* half, std::size_t n) noexcept {
-    namespace v = simd::LOQUAT_TARGET_NS;
-    sweep(n, [=](std::size_t i, auto... lanes) { v::store_f16(half + i, v::load(x + i, lanes...), lanes...); });
-  }
-
  private:
   struct silu_function {
     LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {

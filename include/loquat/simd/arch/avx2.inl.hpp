@@ -85,28 +85,6 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   std::memcpy(padded, p, n * sizeof *p);
   return load_bf16(padded);
 }
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
-  auto* halves = reinterpret_cast<__m128i*>(p);
-  _mm_storeu_si128(halves, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-  _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
-  std::uint16_t padded[16];
-  store_f16(padded, a);
-  std::memcpy(p, padded, n * sizeof *p);
-}
-LOQUAT_INLINE __m256i widen_i8(std::uint8_t const* p) noexcept { // eight signed bytes
-  return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<__m128i const*>(p)));
-}
-LOQUAT_INLINE f32x16 load_i8(std::uint8_t const* p) noexcept {
-  return {_mm256_cvtepi32_ps(widen_i8(p)), _mm256_cvtepi32_ps(widen_i8(p + 8))};
-}
-LOQUAT_INLINE f32x16 load_i4(std::uint8_t const* p) noexcept {
-  __m256i const both = widen_i8(p), low = _mm256_srai_epi32(_mm256_slli_epi32(both, 28), 28);
-  return {_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(_mm256_srai_epi32(both, 4))};
-}
-inline constexpr std::size_t attention_sums = 4;
-
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   __m256i const low_bytes = _mm256_set1_epi32(0xff); // 0 of the integer that NaN becomes
   __m256i const lo = _mm256_and_si256(_mm256_cvtps_epi32(a.lo), low_bytes);
@@ -224,5 +202,38 @@ LOQUAT_INLINE row_floats zero_rows() noexcept { return zero8(); }
 LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast8(x); }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return {_mm256_loadu_ps(p)}; }
 LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }
+
+struct i16x32 {
+  __m256i lo, hi;
+};
+struct i32x16 {
+  __m256i lo, hi;
+};
+LOQUAT_INLINE __m256i widen_i8(std::uint8_t const* p) noexcept {
+  return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)));
+}
+LOQUAT_INLINE i16x32 load_pairs_i8(std::uint8_t const* p) noexcept { return {widen_i8(p), widen_i8(p + 16)}; }
+LOQUAT_INLINE i16x32 load_pairs_i4(std::uint8_t const* p) noexcept {
+  __m256i const both = widen_i8(p);
+  return {_mm256_srai_epi16(_mm256_slli_epi16(both, 12), 12), _mm256_srai_epi16(both, 4)};
+}
+LOQUAT_INLINE i16x32 repeat_pair(std::int16_t const* p) noexcept {
+  __m256i const pair = broadcast_pair(p);
+  return {pair, pair};
+}
+LOQUAT_INLINE i32x16 zero_i32x16() noexcept { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept {
+  return {in_order(_mm256_add_epi32(sums.lo, _mm256_madd_epi16(a.lo, b.lo))),
+          in_order(_mm256_add_epi32(sums.hi, _mm256_madd_epi16(a.hi, b.hi)))};
+}
+LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
+  __m256i const low_half = _mm256_set1_epi32(0xffff); // 0 of the integer that NaN becomes
+  __m256i const lo = _mm256_and_si256(_mm256_cvtps_epi32(a.lo), low_half);
+  __m256i const hi = _mm256_and_si256(_mm256_cvtps_epi32(a.hi), low_half);
+  __m256i const words = _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0xd8);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
+}
+inline constexpr std::size_t attention_sums = 4;
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

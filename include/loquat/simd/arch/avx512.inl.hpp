@@ -59,25 +59,6 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept {
 LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
-LOQUAT_INLINE __m256i narrow_f16(f32x16 a) noexcept {
-  return _mm512_maskz_cvtps_ph(static_cast<__mmask16>(0xffff), a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow_f16(a));
-}
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
-  _mm256_mask_storeu_epi16(p, first_lanes(n), narrow_f16(a));
-}
-LOQUAT_INLINE f32x16 load_i8(std::uint8_t const* p) noexcept {
-  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p))))};
-}
-LOQUAT_INLINE f32x16 load_i4(std::uint8_t const* p) noexcept {
-  __m128i const both = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(p)), low = _mm_slli_epi16(both, 4);
-  __m512i const top = _mm512_cvtepi8_epi32(_mm_unpacklo_epi64(low, both)); // in bits 4 to 7
-  return {_mm512_cvtepi32_ps(_mm512_srai_epi32(top, 4))};
-}
-inline constexpr std::size_t attention_sums = 8;
-
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
 }
@@ -174,5 +155,34 @@ LOQUAT_INLINE row_floats zero_rows() noexcept { return broadcast(0.0f); }
 LOQUAT_INLINE row_floats broadcast_rows(float x) noexcept { return broadcast(x); }
 LOQUAT_INLINE row_floats load_rows(float const* p) noexcept { return load(p); }
 LOQUAT_INLINE void store_rows(float* p, row_floats a) noexcept { store(p, a); }
+
+struct i16x32 {
+  __m512i v;
+};
+struct i32x16 {
+  __m512i v;
+};
+LOQUAT_INLINE i16x32 load_pairs_i8(std::uint8_t const* p) noexcept {
+  return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
+}
+LOQUAT_INLINE i16x32 load_pairs_i4(std::uint8_t const* p) noexcept {
+  __m128i const both = _mm_loadu_si128(reinterpret_cast<__m128i const*>(p)), low = _mm_slli_epi16(both, 4);
+  __m256i const high_nibbles = _mm256_inserti128_si256(_mm256_castsi128_si256(low), both, 1);
+  return {_mm512_srai_epi16(_mm512_cvtepi8_epi16(high_nibbles), 4)};
+}
+LOQUAT_INLINE i16x32 repeat_pair(std::int16_t const* p) noexcept {
+  std::int32_t pair;
+  std::memcpy(&pair, p, 4);
+  return {_mm512_set1_epi32(pair)};
+}
+LOQUAT_INLINE i32x16 zero_i32x16() noexcept { return {_mm512_setzero_si512()}; }
+LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept {
+  return {_mm512_dpwssd_epi32(sums.v, a.v, b.v)};
+}
+LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm512_cvtepi32_ps(a.v)}; }
+LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
+}
+inline constexpr std::size_t attention_sums = 8;
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

@@ -77,12 +77,6 @@ LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p) noexcept {
 LOQUAT_INLINE f32x16 load_f16(std::uint16_t const* p, std::size_t n) noexcept {
   return lanewise([=](std::size_t i) { return i < n ? float_from_half(p[i]) : 0.0f; });
 }
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a) noexcept {
-  for (std::size_t i = 0; i < 16; ++i) p[i] = half_from_float(a.v[i]);
-}
-LOQUAT_INLINE void store_f16(std::uint16_t* p, f32x16 a, std::size_t n) noexcept {
-  for (std::size_t i = 0; i < n; ++i) p[i] = half_from_float(a.v[i]);
-}
 LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept {
   return lanewise([=](std::size_t i) { return float_from_bfloat(p[i]); });
 }
@@ -102,5 +96,41 @@ LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
 
 inline constexpr std::size_t tile_columns = 1, tile_excess = 0;
 inline constexpr std::size_t float_rows = 1, float_columns = 1; // a tile of float dot products
+
+// attention to integers: sixteen lanes of pairs of 16 bits, and of 32-bit sums
+struct i16x32 {
+  std::int16_t v[32];
+};
+struct i32x16 {
+  std::int32_t v[16];
+};
+LOQUAT_INLINE i16x32 load_pairs_i8(std::uint8_t const* p) noexcept { // signed bytes
+  i16x32 r;
+  for (std::size_t i = 0; i < 32; ++i) r.v[i] = static_cast<std::int8_t>(p[i]);
+  return r;
+}
+LOQUAT_INLINE i16x32 load_pairs_i4(std::uint8_t const* p) noexcept { // signed nibbles of 16 bytes: low ones, high ones
+  i16x32 r;
+  for (std::size_t i = 0; i < 32; ++i) r.v[i] = static_cast<std::int16_t>(((p[i % 16] >> i / 16 * 4 & 15) ^ 8) - 8);
+  return r;
+}
+LOQUAT_INLINE i16x32 repeat_pair(std::int16_t const* p) noexcept { // in every lane
+  i16x32 r;
+  for (std::size_t i = 0; i < 32; ++i) r.v[i] = p[i % 2];
+  return r;
+}
+LOQUAT_INLINE i32x16 zero_i32x16() noexcept { return {}; }
+LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept { // sums + a · b, lane by lane
+  for (std::size_t i = 0; i < 32; ++i) sums.v[i / 2] += a.v[i] * b.v[i];
+  return sums;
+}
+LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept {
+  return lanewise([&](std::size_t i) { return static_cast<float>(a.v[i]); });
+}
+// rounded to the nearest integers, ties to even, |a| ≤ 32767; 0 for NaN and infinity
+LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
+  for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(math::nearest(a.v[i]));
+}
+inline constexpr std::size_t attention_sums = 2; // that fill the registers, or the pipeline
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
