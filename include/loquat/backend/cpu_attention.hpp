@@ -46,8 +46,12 @@ class cpu_attention {
   static void run(E const& threads, simd::target target, workspace const& work, kv_cache const& cache,
                   attention_task const& task) noexcept {
     auto const with = [&]<kv_type T>() {
-      simd::dispatch<kernel::attentions>(
-          target, [&](auto kernels) { attend<T, decltype(kernels)>(threads, work, cache, task); });
+      kernel::attention_functions<T> functions{};
+      simd::dispatch<kernel::attentions>(target, [&](auto kernels) {
+        using k = decltype(kernels);
+        functions = {&k::template prepare<T>, &k::template attend<T>, &k::merge, &k::finish};
+      });
+      attend(threads, functions, work, cache, task);
     };
     switch (cache.type) {
     case kv_type::f16:
@@ -94,13 +98,14 @@ class cpu_attention {
   };
 
   // One thread's memory: prepared queries, and states [rows, state floats] so far and of a tile.
-  template <kv_type T, class Kernels> struct worker {
+  template <kv_type T> struct worker {
+    kernel::attention_functions<T> const& kernels;
     kv_cache const& cache;
     float *floats, *so_far, *next; // floats: queries, or scales of integers
     std::int16_t* integers;
 
-    worker(workspace const& work, unsigned thread, kv_cache const& c) noexcept
-        : cache(c), floats(work.floats.data() + thread * thread_floats(c.head_dim)),
+    worker(kernel::attention_functions<T> const& k, workspace const& work, unsigned thread, kv_cache const& c) noexcept
+        : kernels(k), cache(c), floats(work.floats.data() + thread * thread_floats(c.head_dim)),
           so_far(floats + most_rows * padded(c.head_dim)),
           next(so_far + most_rows * kernel::attention_state_floats(c.head_dim)),
           integers(work.integers.data() + thread * thread_integers(c.head_dim)) {}
@@ -113,8 +118,8 @@ class cpu_attention {
     }
     void prepare(rows_of_head const& h) const noexcept {
       for (std::size_t r = 0; r < h.rows; ++r)
-        Kernels::template prepare<T>(h.task.queries.data() + h.at(r), h.dim, h.task.scale,
-                                     queries() + r * padded(h.dim), floats + r * cache.layout().blocks());
+        kernels.prepare(h.task.queries.data() + h.at(r), h.dim, h.task.scale, queries() + r * padded(h.dim),
+                        floats + r * cache.layout().blocks());
     }
     // states of what the rows see in a tile
     void attend(rows_of_head const& h, std::size_t tile, float* states) const noexcept {
@@ -122,7 +127,7 @@ class cpu_attention {
       kernel::attention_rows<T> rows{queries(), floats, h.rows, h.dim, {}};
       for (std::size_t r = 0; r < h.rows; ++r)
         rows.counts[r] = std::min(kv_layout::positions, std::max(h.sees(r), start) - start);
-      Kernels::attend(rows, in(at), states);
+      kernels.attend(rows, in(at), states);
     }
     kernel::attention_tile<T> in(std::size_t tile) const noexcept {
       std::size_t const k = cache.keys_offset(tile), v = cache.values_offset(tile);
@@ -139,9 +144,9 @@ class cpu_attention {
     }
   };
 
-  template <kv_type T, class Kernels, Executor E>
-  static void attend(E const& threads, workspace const& work, kv_cache const& cache,
-                     attention_task const& task) noexcept {
+  template <kv_type T, Executor E>
+  static void attend(E const& threads, kernel::attention_functions<T> const& kernels, workspace const& work,
+                     kv_cache const& cache, attention_task const& task) noexcept {
     std::size_t const dim = cache.head_dim, stride = kernel::attention_state_floats(dim);
     std::size_t const group = task.heads / cache.kv_heads, rows = task.n * group;
     std::size_t const parts = (rows + most_rows - 1) / most_rows, units = parts * cache.kv_heads;
@@ -160,16 +165,16 @@ class cpu_attention {
     if (tiles == 1 || task.n > shared_tokens || units >= units_a_thread * threads.size())
       return run(units, rows * cache.kv_heads * dim * task.length, [&](std::size_t unit, unsigned thread) {
         rows_of_head const h = part(unit);
-        worker<T, Kernels> const w(work, thread, cache);
+        worker<T> const w(kernels, work, thread, cache);
         w.prepare(h);
         w.attend(h, 0, w.so_far);
         for (std::size_t t = 1; t < h.tiles(); ++t) {
           w.attend(h, t, w.next);
           for (std::size_t r = 0; r < h.rows; ++r)
-            if (h.sees(r) > t * kv_layout::positions) Kernels::merge(w.so_far + r * stride, w.next + r * stride, dim);
+            if (h.sees(r) > t * kv_layout::positions) kernels.merge(w.so_far + r * stride, w.next + r * stride, dim);
         }
         for (std::size_t r = 0; r < h.rows; ++r)
-          Kernels::finish(w.so_far + r * stride, dim, task.output.data() + h.at(r));
+          kernels.finish(w.so_far + r * stride, dim, task.output.data() + h.at(r));
       });
 
     auto const state = [&](std::size_t tile, rows_of_head const& h, std::size_t r) {
@@ -177,7 +182,7 @@ class cpu_attention {
     };
     threads.run(units * tiles, [&](std::size_t i, unsigned thread) {
       rows_of_head const h = part(i / tiles);
-      worker<T, Kernels> const w(work, thread, cache);
+      worker<T> const w(kernels, work, thread, cache);
       if (i % tiles >= h.tiles()) return;
       w.prepare(h);
       w.attend(h, i % tiles, state(i % tiles, h, 0));
@@ -186,8 +191,8 @@ class cpu_attention {
       rows_of_head const h = part(unit);
       for (std::size_t r = 0; r < h.rows; ++r) {
         for (std::size_t t = 1; h.sees(r) > t * kv_layout::positions; ++t)
-          Kernels::merge(state(0, h, r), state(t, h, r), dim);
-        Kernels::finish(state(0, h, r), dim, task.output.data() + h.at(r));
+          kernels.merge(state(0, h, r), state(t, h, r), dim);
+        kernels.finish(state(0, h, r), dim, task.output.data() + h.at(r));
       }
     });
   }

@@ -33,7 +33,8 @@ constexpr std::string_view name(errc code) noexcept {
 
 namespace detail {
 
-constexpr void append(std::vector<char>& out, std::string_view part) {
+// out of line and away from the code that runs: a program has hundreds of messages
+[[gnu::noinline, gnu::cold]] constexpr void append(std::vector<char>& out, std::string_view part) {
   for (char c : part) out.push_back(c); // insert() of a range draws false warnings from GCC 12
 }
 template <std::same_as<char> C> constexpr void append(std::vector<char>& out, C part) { out.push_back(part); }
@@ -60,7 +61,8 @@ class error {
  public:
   constexpr error() = default;
   /// An error of kind `kind` whose message is the parts (strings, characters, integers) one after another.
-  template <class... Parts> constexpr explicit error(errc kind, Parts const&... parts) : code_(kind) {
+  template <class... Parts>
+  [[gnu::noinline, gnu::cold]] constexpr explicit error(errc kind, Parts const&... parts) : code_(kind) {
     (detail::append(message_, parts), ...);
     message_.push_back('\0');
   }

@@ -43,6 +43,13 @@ template <kv_type T> struct attention_rows {
 constexpr std::size_t attention_state_floats(std::size_t head_dim) noexcept {
   return kv_layout{{}, head_dim}.padded() + kv_layout::lanes;
 }
+/// The functions of `attentions` for one type of cache.
+template <kv_type T> struct attention_functions {
+  void (*prepare)(float const* query, std::size_t head_dim, float scale, kv_factor<T>* to, float* to_scales) noexcept;
+  void (*attend)(attention_rows<T> const& rows, attention_tile<T> const& tile, float* states) noexcept;
+  void (*merge)(float* state, float const* next, std::size_t head_dim) noexcept;
+  void (*finish)(float const* state, std::size_t head_dim, float* output) noexcept;
+};
 /// `prepare(query, head_dim, scale, to, to_scales)`: a row of queries; `to` [padded], `to_scales` [blocks].
 /// `attend(rows, tile, states)`: the attention of each row to the positions that it sees in one tile;
 /// `states` [rows, state floats]; rows that see nothing are left alone. `merge(state, next, head_dim)`: adds the
