@@ -230,7 +230,7 @@ TEST_CASE("rotary embeddings equal the reference and keep lengths") {
         before += static_cast<double>(x[i] * x[i]), after += static_cast<double>(expected[i] * expected[i]);
       CHECK(std::fabs(before - after) < 1e-4 * before);
       CHECK(!same_bits(x, expected));
-      CHECK(std::equal(x.begin() + dims, x.begin() + head_dim, expected.begin() + dims)); // beyond dims nothing turns
+      CHECK(std::equal(x.data() + dims, x.data() + head_dim, expected.data() + dims)); // beyond dims nothing turns
     }
 }
 

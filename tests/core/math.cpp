@@ -49,12 +49,13 @@ static_assert(math::sqrt(4.0f) == 2 && math::sqrt(0.0f) == 0 && math::sqrt(infin
 static_assert(math::sqrt(-1.0f) != math::sqrt(-1.0f));
 
 TEST_CASE("the square root of constant expressions is correctly rounded") {
-  constexpr auto roots = [] {
+  constexpr auto number = [](std::size_t i) { return (static_cast<float>(i) + 1e-3f) * 1.37f; };
+  constexpr auto roots = [=] {
     std::array<float, 300> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = math::sqrt(static_cast<float>(i) * 1.37f + 1e-3f);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = math::sqrt(number(i));
     return out;
   }();
-  for (std::size_t i = 0; i < roots.size(); ++i) CHECK(roots[i] == std::sqrt(static_cast<float>(i) * 1.37f + 1e-3f));
+  for (std::size_t i = 0; i < roots.size(); ++i) CHECK(roots[i] == std::sqrt(number(i)));
 }
 
 TEST_CASE("tanh in float is within two units in the last place") {

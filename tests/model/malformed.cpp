@@ -81,6 +81,8 @@ TEST_CASE("values out of range, of the wrong type or not supported are errors th
         "tiny.gguf: key llama.block_count: expected 1 to 2^31, found 1099511627776");
   CHECK(with("llama.attention.head_count", 0u) ==
         "tiny.gguf: key llama.attention.head_count: expected 1 to 2^31, found 0");
+  CHECK(with("llama.attention.key_length", std::uint32_t{1} << 31) ==
+        "tiny.gguf: attention.head_count 2: expected at most 2^31 elements in all heads of 2147483648");
   CHECK(with("llama.block_count", std::uint32_t{1000}).find("blk.1.attn_norm.weight") != std::string::npos);
   CHECK(with("llama.block_count", std::string_view("two")).find("llama.block_count") != std::string::npos);
   CHECK(with("llama.rope.freq_base", -1.0f) == "tiny.gguf: key llama.rope.freq_base: expected a positive number");

@@ -105,6 +105,9 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.head_dim = read.size("attention.key_length", h.embedding / h.heads == 0 ? 1 : h.embedding / h.heads);
   read.require(read.size("attention.value_length", h.head_dim) == h.head_dim, errc::unsupported,
                "attention.value_length differs from attention.key_length");
+  constexpr std::uint64_t most = std::uint64_t{1} << 31; // fits 32 bits, and its product with another size 64
+  read.require(std::uint64_t{h.heads} * h.head_dim <= most, errc::malformed, "attention.head_count ", h.heads,
+               ": expected at most 2^31 elements in all heads of ", h.head_dim);
   h.rope_dims = read.size("rope.dimension_count", h.head_dim);
   read.require(h.rope_dims % 2 == 0 && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
                ": expected an even number up to the head's ", h.head_dim);

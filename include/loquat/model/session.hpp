@@ -36,26 +36,26 @@ template <Backend B> class session {
     workspace_limits const limits{batch, std::max({h.embedding, h.feed_forward, h.heads * h.head_dim}), context,
                                   h.head_dim, h.heads};
     s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context};
-    // the spans of a pass and their lengths, written once to count and once to take
-    auto const each = [&](auto use) {
-      use(s.x, batch * h.embedding);
-      use(s.normed, batch * h.embedding);
-      use(s.queries, batch * h.heads * h.head_dim);
-      use(s.keys, batch * h.kv_heads * h.head_dim);
-      use(s.values, batch * h.kv_heads * h.head_dim);
-      use(s.mixed, batch * h.heads * h.head_dim);
-      use(s.gate, batch * h.feed_forward);
-      use(s.up, batch * h.feed_forward);
-      use(s.cosines, batch * h.rope_dims);
-      use(s.sines, batch * h.rope_dims);
-      use(s.logits, vocabulary);
+    // the spans of a pass and their lengths, written once to count and once to take; 64 bits, whatever size_t has
+    auto const each = [&, rows = std::uint64_t{batch}](auto use) {
+      use(s.x, rows * h.embedding);
+      use(s.normed, rows * h.embedding);
+      use(s.queries, rows * (h.heads * h.head_dim));
+      use(s.keys, rows * (h.kv_heads * h.head_dim));
+      use(s.values, rows * (h.kv_heads * h.head_dim));
+      use(s.mixed, rows * (h.heads * h.head_dim));
+      use(s.gate, rows * h.feed_forward);
+      use(s.up, rows * h.feed_forward);
+      use(s.cosines, rows * h.rope_dims);
+      use(s.sines, rows * h.rope_dims);
+      use(s.logits, std::uint64_t{vocabulary});
     };
     if (context > std::numeric_limits<std::uint32_t>::max() ||
         h.layers * h.kv_heads > (1u << 30) / s.cache.layout().padded())
       return fail(errc::capacity, "session: a context of ", context, " tokens is beyond any memory");
     arena_size size;
     size.add<token>(context);
-    each([&size](std::span<float>&, std::size_t n) { size.add<float>(n); });
+    each([&size](std::span<float>&, std::uint64_t n) { size.add<float>(n); });
     s.cache.reserve(size);
     backend.reserve(limits, size);
     auto memory = arena::make(size.bytes(), options.max_bytes);
@@ -63,7 +63,9 @@ template <Backend B> class session {
     s.memory_ = std::move(*memory);
     s.bytes_ = size.bytes();
     s.history_ = s.memory_.template take<token>(context);
-    each([&s](std::span<float>& span, std::size_t n) { span = s.memory_.template take<float>(n); });
+    each([&s](std::span<float>& span, std::uint64_t n) {
+      span = s.memory_.template take<float>(static_cast<std::size_t>(n));
+    });
     s.cache.take(s.memory_);
     s.work = backend.make_workspace(limits, s.memory_);
     s.batch_ = batch;
