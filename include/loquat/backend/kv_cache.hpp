@@ -46,6 +46,51 @@ struct kv_cache {
     return key_scales_offset(tile) + layout().scales();
   }
 
+ private: // before `store`: Clang wants templates defined before constant expressions use them
+  // of a nibble: elements i and i + 16 of a pair of rows share a byte
+  static constexpr std::size_t byte_of(std::size_t i) noexcept { return i / 32 * 16 + i % 16; }
+  static constexpr int shift_of(std::size_t i) noexcept { return i % 32 < 16 ? 0 : 4; }
+
+  // the integers of a weight format's block, and its scale
+  template <class Format>
+  static constexpr std::array<std::int8_t, kv_layout::block> quantised(std::array<float, kv_layout::block> const& x,
+                                                                       std::uint16_t& scale) noexcept {
+    static_assert(Format::block_length == kv_layout::block && Format::scale_at == 0);
+    std::array<std::byte, Format::block_bytes> block{};
+    Format::pack(x.data(), block.data());
+    scale = detail::load_u16(block.data());
+    std::array<std::int8_t, kv_layout::block> q{};
+    Format::quants(block.data(), q.data());
+    for (auto& lane : q) lane = static_cast<std::int8_t>(lane - Format::integer.offset);
+    return q;
+  }
+  // n elements x of a block and zeros after them, to the indices that `at` gives
+  template <class At> constexpr void store_block(float const* x, std::size_t n, std::size_t scale, At at) noexcept {
+    std::array<float, kv_layout::block> block{};
+    std::copy_n(x, n, block.begin());
+    auto const each = [&](auto put) {
+      for (std::size_t i = 0; i < block.size(); ++i) put(at(i), i);
+    };
+    switch (type) {
+    case kv_type::f32:
+      return each([&](std::size_t to, std::size_t i) { floats[to] = block[i]; });
+    case kv_type::f16:
+      return each([&](std::size_t to, std::size_t i) { halves[to] = half_from_float(block[i]); });
+    case kv_type::q8_0: {
+      auto const q = quantised<q8_0>(block, halves[scale]);
+      return each([&](std::size_t to, std::size_t i) { quants[to] = static_cast<std::uint8_t>(q[i]); });
+    }
+    case kv_type::q4_0: {
+      auto const q = quantised<q4_0>(block, halves[scale]);
+      return each([&](std::size_t to, std::size_t i) {
+        std::uint8_t& byte = quants[byte_of(to)];
+        byte = static_cast<std::uint8_t>((byte & 240 >> shift_of(to)) | (q[i] & 15) << shift_of(to));
+      });
+    }
+    }
+  }
+
+ public:
   /// Stores the key and the value [head_dim] of one head at a position.
   constexpr void store(std::size_t layer, std::size_t head, std::size_t position, float const* key,
                        float const* value) noexcept {
@@ -111,48 +156,6 @@ struct kv_cache {
     default:
       return {0, scales, elements / 2};
     }
-  }
-  // of a nibble: elements i and i + 16 of a pair of rows share a byte
-  static constexpr std::size_t byte_of(std::size_t i) noexcept { return i / 32 * 16 + i % 16; }
-  static constexpr int shift_of(std::size_t i) noexcept { return i % 32 < 16 ? 0 : 4; }
-
-  // n elements x of a block and zeros after them, to the indices that `at` gives
-  template <class At> constexpr void store_block(float const* x, std::size_t n, std::size_t scale, At at) noexcept {
-    std::array<float, kv_layout::block> block{};
-    std::copy_n(x, n, block.begin());
-    auto const each = [&](auto put) {
-      for (std::size_t i = 0; i < block.size(); ++i) put(at(i), i);
-    };
-    switch (type) {
-    case kv_type::f32:
-      return each([&](std::size_t to, std::size_t i) { floats[to] = block[i]; });
-    case kv_type::f16:
-      return each([&](std::size_t to, std::size_t i) { halves[to] = half_from_float(block[i]); });
-    case kv_type::q8_0: {
-      auto const q = quantised<q8_0>(block, halves[scale]);
-      return each([&](std::size_t to, std::size_t i) { quants[to] = static_cast<std::uint8_t>(q[i]); });
-    }
-    case kv_type::q4_0: {
-      auto const q = quantised<q4_0>(block, halves[scale]);
-      return each([&](std::size_t to, std::size_t i) {
-        std::uint8_t& byte = quants[byte_of(to)];
-        byte = static_cast<std::uint8_t>((byte & 240 >> shift_of(to)) | (q[i] & 15) << shift_of(to));
-      });
-    }
-    }
-  }
-  // the integers of a weight format's block, and its scale
-  template <class Format>
-  static constexpr std::array<std::int8_t, kv_layout::block> quantised(std::array<float, kv_layout::block> const& x,
-                                                                       std::uint16_t& scale) noexcept {
-    static_assert(Format::block_length == kv_layout::block && Format::scale_at == 0);
-    std::array<std::byte, Format::block_bytes> block{};
-    Format::pack(x.data(), block.data());
-    scale = detail::load_u16(block.data());
-    std::array<std::int8_t, kv_layout::block> q{};
-    Format::quants(block.data(), q.data());
-    for (auto& lane : q) lane = static_cast<std::int8_t>(lane - Format::integer.offset);
-    return q;
   }
 };
 

@@ -41,6 +41,12 @@ struct rounded_16 {
   }
 };
 
+// f(block, its first element, the last's successor) where elements have scales
+template <class F> constexpr void each_block(kv_cache const& cache, F f) {
+  for (std::size_t b = 0; has_scales(cache.type) && b < cache.layout().blocks(); ++b)
+    f(b, b * kv_layout::block, std::min(cache.head_dim, (b + 1) * kv_layout::block));
+}
+
 /// The attention of a query to the first n positions of a tile: scores, their maximum, weights exp(score − maximum),
 /// the sum of the weights, and the sum of values times weights. Float sums are taken in ascending order with fused
 /// multiply-adds, that of the weights over sixteen lanes. With a cache of integers, queries and weights (times the
@@ -100,13 +106,6 @@ struct tile_attention {
     for (std::size_t d = 0; d < mixed.size(); ++d) mixed[d] = math::fma(next.mixed[d], b, mixed[d] * a);
     sum = math::fma(next.sum, b, sum * a);
     maximum = top;
-  }
-
- private:
-  // f(block, its first element, the last's successor) where elements have scales
-  template <class F> static constexpr void each_block(kv_cache const& cache, F f) {
-    for (std::size_t b = 0; has_scales(cache.type) && b < cache.layout().blocks(); ++b)
-      f(b, b * kv_layout::block, std::min(cache.head_dim, (b + 1) * kv_layout::block));
   }
 };
 
