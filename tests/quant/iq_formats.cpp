@@ -35,10 +35,26 @@ static_assert(match_the_table(type_list<iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq
 
 static_assert(detail::even_signs(0) == 0 && detail::even_signs(1) == 0x81 && detail::even_signs(3) == 3);
 static_assert(detail::even_signs(0x7f) == 0xff && detail::even_signs(0x7e) == 0x7e);
-static_assert(detail::even_sign_masks[0x41] == 0x00ff0000000000ff && detail::even_sign_masks[2] == 0xff0000000000ff00);
 
-static_assert(detail::iq1_codebook.front() == 0xf8f8f8f8f8f8f8f8 && detail::iq1_codebook.back() == 0x0808080808080808);
-static_assert(detail::iq2_xxs_codebook[1] == 0x080808080808082b && detail::iq2_xxs_codebook[255] == 0x2b2b2b1908081908);
+static_assert(detail::iq1_codebook.front() == 0x0202020202020202 && detail::iq1_codebook.back() == 0x1212121212121212);
+static_assert(detail::iq2_xxs_codebook[1] == 0x0000000000000004 && detail::iq2_xxs_codebook[255] == 0x0404040200000200);
+
+// the level with the other sign is one further
+template <std::size_t Count> constexpr bool are_signed(std::int8_t const (&levels)[16], int offset) {
+  for (std::size_t i = 0; i < Count; i += 2)
+    if (levels[i] <= offset || levels[i] + levels[i + 1] != 2 * offset) return false;
+  return true;
+}
+static_assert(are_signed<6>(detail::iq2_levels, iq2_s::integer.offset));
+static_assert(are_signed<16>(detail::iq3_s_levels, iq3_s::integer.offset));
+static_assert(are_signed<16>(detail::iq3_xxs_levels, iq3_xxs::integer.offset));
+
+// a field begins in the lowest bit of a high byte
+static_assert([] {
+  constexpr auto fields = detail::fields_at<2>([](std::size_t i) { return i < 31 ? i * 4 + 1 : detail::no_field; });
+  return fields[1].bytes[0] == 8 && fields[1].bytes[1] == 9 && fields[1].powers[0] == 1 << 7 && // bit 65
+         fields[1].bytes[28] == 15 && fields[1].bytes[29] == 15 && fields[1].powers[15] == 0;
+}());
 
 // a block whose bytes are all the same
 template <class F> constexpr auto filled(int byte) {

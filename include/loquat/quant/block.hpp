@@ -78,7 +78,9 @@ concept WeightedFormat = PackableFormat<F> &&
 
 /// A format with integer kernels. Where a block has one group only, there are no `group_scales` and `group_minima`.
 /// Its vector code is `load_quants(format, block, step)`: q of the weights 32 · step … 32 · step + 31; with blocks of
-/// 32 also `load_two_rows(format, a, b)`. A format whose scale (minimum) is a binary16 in the block may say at which
+/// 32 also `load_two_rows(format, a, b)`. A super-block may be taken apart at once first: with `opened(format, block)`
+/// there is its value in place of `block`, and with `vector_scales(format, block)` that in place of `group_scales`, in
+/// the order of `evens_and_odds`. A format whose scale (minimum) is a binary16 in the block may say at which
 /// byte with `scale_at` (`minimum_at`), and which power of two the scale is multiplied with (`scale_factor`).
 template <class F>
 concept integer_format = BlockFormat<F> && requires(std::byte const* block, std::int8_t* q) {

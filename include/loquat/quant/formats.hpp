@@ -3,6 +3,7 @@
 /// Included once outside and once inside every target region (`simd/foreach_target.hpp`), hence no `#pragma once`.
 
 #include <loquat/quant/bf16.hpp>
+#include <loquat/quant/codebooks/codebook.hpp>
 #include <loquat/quant/f16.hpp>
 #include <loquat/quant/f32.hpp>
 #include <loquat/quant/iq1_m.hpp>

@@ -1,8 +1,8 @@
 /// \file
 /// IQ1_S: 256 weights as a binary16 scale d, 32 bytes, and a word of 16 bits for every 32 weights;
-/// weight = d/8 · (2s + 1) · (q ± 1). 1.5625 bits per weight. A byte and three of a word's low bits are the number of
-/// eight q (−8, 0 or 8) in a codebook; above them stand the three bits of s and the sign of the shift, set for −1. Part
-/// one is the format, part two its load for the kernels.
+/// weight = d/8 · (2s + 1) · (q − 9). 1.5625 bits per weight. A byte and three of a word's low bits are the number of
+/// eight q (2, 10 or 18) in a codebook; above them stand the three bits of s, and a bit that is set if all q are
+/// less by 2. Part one is the format, part two its load for the kernels.
 #ifndef LOQUAT_QUANT_IQ1_S_HPP
 #define LOQUAT_QUANT_IQ1_S_HPP
 
@@ -10,13 +10,26 @@
 #include <loquat/quant/integer_block.hpp>
 
 namespace loquat {
+namespace detail {
+
+// in the words: the high bits of 32 numbers, and s
+inline constexpr auto iq1_s_high_bits = fields_at<2>([](std::size_t i) { return i / 4 * 16 + i % 4 * 3; });
+inline constexpr auto iq1_s_scales = fields_at<1>([](std::size_t i) { return i % 8 * 16 + 12; });
+// their high bytes, twice
+inline constexpr auto iq1_s_high_bytes = [] {
+  std::array<std::int8_t, 32> bytes{};
+  for (std::size_t i = 0; i < 32; ++i) bytes[i] = static_cast<std::int8_t>(i % 16 / 2 * 2 + 1);
+  return bytes;
+}();
+
+} // namespace detail
 
 /// Eight ternary weights at once from a codebook of 2048, shifted by ±1/8, a 3-bit scale per 32.
 struct iq1_s {
   static constexpr tensor_type type = tensor_type::iq1_s;
   static constexpr std::string_view name = "IQ1_S";
   static constexpr std::size_t block_length = 256, block_bytes = 50;
-  static constexpr integer_layout integer{.activations = 256, .lowest = -9, .highest = 9};
+  static constexpr integer_layout integer{.activations = 256, .highest = 18, .offset = 9};
   static constexpr std::size_t scale_at = 0;
   static constexpr float scale_factor = 0.125f;
 
@@ -31,8 +44,8 @@ struct iq1_s {
   static constexpr void quants(std::byte const* block, std::int8_t* q) noexcept {
     for (std::size_t i = 0; i < 32; ++i) {
       unsigned const word = detail::load_u16(block + 34 + i / 4 * 2), high = word >> i % 4 * 3 & 7;
-      int const shift = word >> 15 != 0 ? -1 : 1;
-      detail::store_shifted(detail::iq1_codebook[detail::entry_number(block[2 + i], high << 8)], shift, q + i * 8);
+      detail::store_less(detail::iq1_codebook[detail::entry_number(block[2 + i], high << 8)], word >> 15 << 1,
+                         q + i * 8);
     }
   }
   static constexpr void unpack(std::byte const* block, float* weights) noexcept {
@@ -45,15 +58,24 @@ struct iq1_s {
 #endif
 #ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
-LOQUAT_INLINE i8x32 load_quants(iq1_s, std::byte const* block, std::size_t step) noexcept {
-  using loquat::detail::entry_number;
-  auto const& book = loquat::detail::iq1_codebook;
-  std::byte const* const low = block + 2 + step * 4;
-  std::uint32_t const word = loquat::detail::load_u16(block + 34 + step * 2);
-  i8x32 const q =
-      from_u64(book[entry_number(low[0], word << 8 & 0x700)], book[entry_number(low[1], word << 5 & 0x700)],
-               book[entry_number(low[2], word << 2 & 0x700)], book[entry_number(low[3], word >> 1 & 0x700)]);
-  return plus(q, broadcast_byte(1 - static_cast<int>(word >> 15) * 2));
+struct opened_iq1_s {
+  std::uint16_t numbers[32];
+  i16x16 less; // by how much q are less than the entries, a byte for eight
+};
+LOQUAT_INLINE opened_iq1_s opened(iq1_s, std::byte const* block) noexcept {
+  auto const& f = loquat::detail::iq1_s_high_bits;
+  i8x32 const words = load_twice(block + 34), high = load_bytes(loquat::detail::iq1_s_high_bytes.data());
+  opened_iq1_s all;
+  store_bytes(all.numbers, numbers<3>(block + 2, fields(f[0], words)));
+  store_bytes(all.numbers + 16, numbers<3>(block + 18, fields(f[1], words)));
+  all.less = as_words(moved_bits<1, 1>(7, shuffled(words, high)));
+  return all;
+}
+LOQUAT_INLINE i16x16 vector_scales(iq1_s, std::byte const* block) noexcept {
+  return odd_scales<3>(fields(loquat::detail::iq1_s_scales[0], load_twice(block + 34)));
+}
+LOQUAT_INLINE i8x32 load_quants(iq1_s, opened_iq1_s const& b, std::size_t step) noexcept {
+  return minus(entries<std::uint32_t>(loquat::detail::iq1_codebook, b.numbers + step * 4), bytes_of_step(b.less, step));
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -1,8 +1,8 @@
 /// \file
 /// IQ2_XS: 256 weights as a binary16 scale d, 32 words of 16 bits and 16 nibbles s, one per 16 weights;
-/// weight = d/8 · (2s + 1) · q. 2.3125 bits per weight. A word is the 9-bit number of eight magnitudes in a codebook
-/// and seven signs above it; the eighth makes the number of negative weights even. Part one is the format, part two its
-/// load for the kernels.
+/// weight = d/8 · (2s + 1) · (q − 43). 2.3125 bits per weight. A word is the 9-bit number of eight magnitudes in a
+/// codebook and seven signs above it; the eighth makes the number of negative weights even. Part one is the format,
+/// part two its load for the kernels.
 #ifndef LOQUAT_QUANT_IQ2_XS_HPP
 #define LOQUAT_QUANT_IQ2_XS_HPP
 
@@ -10,13 +10,19 @@
 #include <loquat/quant/integer_block.hpp>
 
 namespace loquat {
+namespace detail {
+
+// s in the last half of 16 bytes
+inline constexpr auto iq2_xs_scales = fields_at<1>([](std::size_t i) { return 64 + group_at(i) * 4; });
+
+} // namespace detail
 
 /// Eight magnitudes at once from a codebook of 512, signs of even parity, a 4-bit scale per 16.
 struct iq2_xs {
   static constexpr tensor_type type = tensor_type::iq2_xs;
   static constexpr std::string_view name = "IQ2_XS";
   static constexpr std::size_t block_length = 256, block_bytes = 74;
-  static constexpr integer_layout integer{.group = 16, .activations = 256, .lowest = -43, .highest = 43};
+  static constexpr integer_layout integer{.group = 16, .activations = 256, .highest = 86, .offset = 43};
   static constexpr std::size_t scale_at = 0;
   static constexpr float scale_factor = 0.125f;
 
@@ -27,7 +33,8 @@ struct iq2_xs {
   static constexpr void quants(std::byte const* block, std::int8_t* q) noexcept {
     for (std::size_t i = 0; i < 32; ++i) {
       std::uint32_t const word = detail::load_u16(block + 2 + i * 2);
-      detail::store_signed(detail::iq2_xs_codebook[word & 511], detail::even_signs(word >> 9), q + i * 8);
+      detail::store_levels(detail::iq2_levels, detail::iq2_xs_codebook[word & 511], detail::even_signs(word >> 9),
+                           q + i * 8);
     }
   }
   static constexpr void unpack(std::byte const* block, float* weights) noexcept {
@@ -40,13 +47,24 @@ struct iq2_xs {
 #endif
 #ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
-LOQUAT_INLINE i8x32 load_quants(iq2_xs, std::byte const* block, std::size_t step) noexcept {
-  auto const& book = loquat::detail::iq2_xs_codebook;
-  auto const& masks = loquat::detail::even_sign_masks;
-  std::uint64_t const words = loquat::detail::load_u64(block + 2 + step * 8);
-  return negated_where(
-      from_u64(masks[words >> 9 & 127], masks[words >> 25 & 127], masks[words >> 41 & 127], masks[words >> 57]),
-      from_u64(book[words & 511], book[words >> 16 & 511], book[words >> 32 & 511], book[words >> 48 & 511]));
+struct opened_iq2_xs {
+  std::uint16_t numbers[32];
+  i16x16 signs;
+};
+LOQUAT_INLINE opened_iq2_xs opened(iq2_xs, std::byte const* block) noexcept {
+  opened_iq2_xs all;
+  store_bytes(all.numbers, both(load_bytes(block + 2), broadcast_word(511)));
+  store_bytes(all.numbers + 16, both(load_bytes(block + 34), broadcast_word(511)));
+  i8x32 const a = load_two(block + 2, block + 34), b = load_two(block + 18, block + 50);
+  all.signs = evens_and_odds(even_signs(bits<1, 7>(high_bytes(a, b))));
+  return all;
+}
+LOQUAT_INLINE i16x16 vector_scales(iq2_xs, std::byte const* block) noexcept {
+  return odd_scales<4>(fields(loquat::detail::iq2_xs_scales[0], load_twice(block + 58)));
+}
+LOQUAT_INLINE i8x32 load_quants(iq2_xs, opened_iq2_xs const& b, std::size_t step) noexcept {
+  i8x32 const codes = entries<std::uint32_t>(loquat::detail::iq2_xs_codebook, b.numbers + step * 4);
+  return signed_levels(loquat::detail::iq2_levels, codes, bits_of_step(b.signs, step));
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

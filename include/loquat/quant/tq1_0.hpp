@@ -12,14 +12,13 @@
 namespace loquat {
 namespace detail {
 
-// 3^n for the digits of every 32 weights, one per two of them
+// 3^n for the digits of the last three times 32 weights, one per two of them
 inline constexpr auto tq1_0_powers = [] {
-  std::array<std::array<std::uint16_t, 16>, 8> powers{};
+  std::array<std::array<std::uint16_t, 16>, 3> powers{};
   std::uint16_t power = 1;
   for (std::size_t n = 0; n < 5; ++n, power = static_cast<std::uint16_t>(power * 3)) {
-    for (std::size_t i = 0; i < 16; ++i) powers[n][i] = power;
-    for (std::size_t i = 0; i < 8; ++i) powers[5 + n / 2][n % 2 * 8 + i] = power;
-    for (std::size_t i = 0; n < 4 && i < 2; ++i) powers[7][8 + n * 2 + i] = power;
+    for (std::size_t i = 0; i < 8; ++i) powers[n / 2][n % 2 * 8 + i] = power;
+    for (std::size_t i = 0; n < 4 && i < 2; ++i) powers[2][8 + n * 2 + i] = power;
   }
   return powers;
 }();
@@ -75,10 +74,20 @@ struct tq1_0 {
 #ifdef LOQUAT_VECTORS
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 LOQUAT_INLINE i8x32 load_quants(tq1_0, std::byte const* block, std::size_t step) noexcept {
+  i8x32 const excess = broadcast_byte(-128); // three times 128 is 128 again
+  if (step < 5) {
+    i8x32 fractions = minus(load_bytes(block), excess);
+    LOQUAT_UNROLL
+    for (std::size_t n = 0; n < step; ++n) fractions = plus(plus(fractions, fractions), fractions);
+    return ternary_digits(fractions);
+  }
   std::uint64_t const a = loquat::detail::load_u64(block + 32), b = loquat::detail::load_u64(block + 40);
   std::uint64_t const last = loquat::detail::load_u32(block + 48), twice = last | last << 32;
-  i8x32 const bytes = step < 5 ? load_bytes(block) : from_u64(a, b, step < 7 ? a : twice, step < 7 ? b : twice);
-  return ternary_digits(bytes, load_bytes(loquat::detail::tq1_0_powers[step].data()));
+  i8x32 const bytes = minus(step < 7 ? from_u64(a, b, a, b) : from_u64(a, b, twice, twice), excess);
+  i8x32 const powers = load_bytes(loquat::detail::tq1_0_powers[step - 5].data()),
+              even = both(bytes, broadcast_word(255));
+  return ternary_digits(
+      either(both(word_products(even, powers), broadcast_word(255)), word_products(minus(bytes, even), powers)));
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

@@ -48,16 +48,22 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
 template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_target, Format> {
   static constexpr integer_layout layout = Format::integer;
   static constexpr bool is_signed = layout.is_signed(), super_block = layout.activations == 256,
-                        by_eight = !super_block && !layout.float_scales,
-                        tile_offset = layout.offset != 0 && simd::LOQUAT_TARGET_NS::tile_excess == 0;
+                        by_eight = !super_block && !layout.float_scales;
   static constexpr std::size_t groups = Format::block_length / layout.group, // of a block
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
-  static constexpr tile_layout in_tiles{.group = layout.group,
-                                        .activations = layout.activations,
-                                        .run = run,
-                                        .is_signed = is_signed && simd::LOQUAT_TARGET_NS::tile_excess == 0,
-                                        .minima = layout.minima != 0,
-                                        .offset = tile_offset};
+  // Tiles have q − offset where activations have an excess, and where more of those than of q fit into a partial.
+  static constexpr bool any_excess = simd::LOQUAT_TARGET_NS::tile_excess != 0,
+                        less_offset = layout.offset != 0 && (any_excess || (super_block && run == 1)),
+                        tile_offset = layout.offset != 0 && !less_offset;
+  static constexpr tile_layout in_tiles{
+      .group = layout.group,
+      .activations = layout.activations,
+      .run = less_offset
+                 ? simd::LOQUAT_TARGET_NS::quads_of_a_partial(std::max(layout.offset, layout.highest - layout.offset))
+                 : run,
+      .is_signed = (is_signed || less_offset) && !any_excess,
+      .minima = layout.minima != 0,
+      .offset = tile_offset};
   using tile = tiles<simd::LOQUAT_TARGET_NS::this_target, in_tiles>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0);
 
@@ -138,25 +144,30 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     auto next = reinterpret_cast<std::uintptr_t>(w[0]) + 4 * p.row_bytes;        // the next four rows, in file order
     v::f32x4 acc[Columns];
     for (auto& a : acc) a = v::zero4();
-    for (std::size_t b = 0; b < k; b += 256) {
-      std::byte const* const block[4]{w[0], w[1], w[2], w[3]};
+    for (std::size_t b = 0, offset = 0; b < k; b += 256, offset += Format::block_bytes) {
       v::i32x8 dots[4][Columns], minima[4][Columns];
       v::i16x16 sums[Columns];
       if constexpr (layout.offset != 0 || layout.minima != 0)
         for (std::size_t j = 0; j < Columns; ++j) sums[j] = v::evens_and_odds(x[j].sums + b / 16);
+      decltype(opened_row(w[0])) row[opens ? 4 : 1];
+      if constexpr (opens) { // all before the first is used, which would wait long
+        LOQUAT_UNROLL_BY(1)
+        for (std::size_t i = 0; i < 4; ++i) row[i] = opened_row(w[i] + offset);
+      }
       LOQUAT_UNROLL_BY(1)
       for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t line = 0; line < Format::block_bytes; line += 64)
           __builtin_prefetch(reinterpret_cast<void const*>(next + line));
         next += Format::block_bytes;
-        row_dots<Columns>(block[i], x, b, sums, dots[i]);
+        if constexpr (!opens) row[0] = opened_row(w[i] + offset);
+        row_dots<Columns>(row[opens ? i : 0], x, b, sums, dots[i]);
         if constexpr (layout.minima != 0) {
-          v::i16x16 const m = v::evens_and_odds(Format::group_minima(block[i]));
+          v::i16x16 const m = v::evens_and_odds(Format::group_minima(w[i] + offset));
           LOQUAT_UNROLL
           for (std::size_t j = 0; j < Columns; ++j) minima[i][j] = v::products(m, sums[j]);
         }
       }
-      auto const [scale, minimum] = scales_and_minima_of(block);
+      auto const [scale, minimum] = scales_and_minima_of(w, offset);
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         auto const added = [j](v::i32x8 const(&four)[4][Columns]) LOQUAT_INLINE_LAMBDA {
@@ -167,34 +178,52 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         if constexpr (layout.minima > 0) acc[j] = v::fma(added(minima), v::mul(minimum, x_scale), acc[j]);
         if constexpr (layout.minima < 0) acc[j] = v::fma_negated(added(minima), v::mul(minimum, x_scale), acc[j]);
       }
-      for (auto& row : w) row += Format::block_bytes;
     }
     store(p, acc, r, rows, c);
   }
 
+  // what `load_quants` takes weights from: the block, or what the format makes of it
+  static constexpr bool opens = requires(std::byte const* block) { simd::LOQUAT_TARGET_NS::opened(Format{}, block); };
+  LOQUAT_INLINE static auto opened(std::byte const* block) noexcept {
+    if constexpr (opens)
+      return simd::LOQUAT_TARGET_NS::opened(Format{}, block);
+    else
+      return block;
+  }
+  template <class Opened> struct super_block_row {
+    Opened block;
+    simd::LOQUAT_TARGET_NS::i16x16 scales;
+  };
+  LOQUAT_INLINE static auto opened_row(std::byte const* block) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    auto const with = [block](v::i16x16 scales) LOQUAT_INLINE_LAMBDA {
+      return super_block_row<decltype(opened(block))>{opened(block), scales};
+    };
+    if constexpr (groups == 1)
+      return with(v::broadcast_i16(1));
+    else if constexpr (requires { v::vector_scales(Format{}, block); })
+      return with(v::vector_scales(Format{}, block));
+    else
+      return with(v::evens_and_odds(Format::group_scales(block)));
+  }
+
   // Σ g · (q − offset) · x of one super-block and the activations from `at` on, in eight parts
-  template <std::size_t Columns>
-  LOQUAT_INLINE static void row_dots(std::byte const* block, rounded_columns const (&x)[Columns], std::size_t at,
+  template <std::size_t Columns, class Row>
+  LOQUAT_INLINE static void row_dots(Row const& row, rounded_columns const (&x)[Columns], std::size_t at,
                                      simd::LOQUAT_TARGET_NS::i16x16 const (&sums)[Columns],
                                      simd::LOQUAT_TARGET_NS::i32x8 (&dots)[Columns]) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    v::i16x16 const scales = [&] {
-      if constexpr (groups == 1)
-        return v::broadcast_i16(1);
-      else
-        return v::evens_and_odds(Format::group_scales(block));
-    }();
     v::i32x8 wide[Columns];
     v::narrow_sums narrow[Columns];
-    v::i16x16 const factors = v::times(scales, -layout.offset);
+    v::i16x16 const factors = v::times(row.scales, -layout.offset);
     LOQUAT_UNROLL
     for (std::size_t j = 0; j < Columns; ++j) {
       wide[j] = layout.offset != 0 ? v::products(factors, sums[j]) : v::zero_i32x8();
       narrow[j] = v::zero_narrow();
     }
     auto const step = [&](std::size_t s) LOQUAT_INLINE_LAMBDA {
-      v::i8x32 const q = v::load_quants(Format{}, block, s);
-      v::i16x16 const scale = v::scales_of_step(scales, s);
+      v::i8x32 const q = v::load_quants(Format{}, row.block, s);
+      v::i16x16 const scale = v::scales_of_step(row.scales, s);
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < Columns; ++j) {
         v::i8x32 const xs = v::load_bytes(x[j].quants + at + s * 32);
@@ -204,11 +233,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
           wide[j] = v::template plus_scaled<is_signed>(wide[j], q, xs, scale);
       }
     };
-    if constexpr (is_signed) { // look-ups: long already
-      for (std::size_t s = 0; s < 8; ++s) step(s);
-    } else {
-      step(0), step(1), step(2), step(3), step(4), step(5), step(6), step(7);
-    }
+    step(0), step(1), step(2), step(3), step(4), step(5), step(6), step(7);
     LOQUAT_UNROLL
     for (std::size_t j = 0; j < Columns; ++j) dots[j] = groups == 1 ? v::plus(wide[j], narrow[j]) : wide[j];
   }
@@ -259,31 +284,33 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     }
   }
 
-  template <std::size_t N> LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[N]) noexcept {
+  template <std::size_t N>
+  LOQUAT_INLINE static auto scales_of(std::byte const* const (&block)[N], std::size_t offset = 0) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (requires { Format::scale_factor; })
-      return v::mul(v::load_f16(block, Format::scale_at), v::broadcast4(Format::scale_factor));
+      return v::mul(v::load_f16(block, offset + Format::scale_at), v::broadcast4(Format::scale_factor));
     else if constexpr (requires { Format::scale_at; })
-      return v::load_f16(block, Format::scale_at);
+      return v::load_f16(block, offset + Format::scale_at);
     else
-      return v::set(block, Format::scale);
+      return v::set(block, [=](std::byte const* b) { return Format::scale(b + offset); });
   }
-  template <std::size_t N> LOQUAT_INLINE static auto minima_of(std::byte const* const (&block)[N]) noexcept {
+  template <std::size_t N>
+  LOQUAT_INLINE static auto minima_of(std::byte const* const (&block)[N], std::size_t offset = 0) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (requires { Format::minimum_at; })
-      return v::load_f16(block, Format::minimum_at);
+      return v::load_f16(block, offset + Format::minimum_at);
     else
-      return v::set(block, Format::minimum);
+      return v::set(block, [=](std::byte const* b) { return Format::minimum(b + offset); });
   }
   // both of four rows; zeros for minima that are none
-  LOQUAT_INLINE static auto scales_and_minima_of(std::byte const* const (&block)[4]) noexcept {
+  LOQUAT_INLINE static auto scales_and_minima_of(std::byte const* const (&block)[4], std::size_t offset = 0) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (requires { requires Format::minimum_at == Format::scale_at + 2; })
-      return v::load_f16_pairs(block, Format::scale_at);
+      return v::load_f16_pairs(block, offset + Format::scale_at);
     else if constexpr (layout.minima != 0)
-      return v::f16_pairs{scales_of(block), minima_of(block)};
+      return v::f16_pairs{scales_of(block, offset), minima_of(block, offset)};
     else
-      return v::f16_pairs{scales_of(block), v::zero4()};
+      return v::f16_pairs{scales_of(block, offset), v::zero4()};
   }
 
   // weights `from` … `from` + `depth` of the rows first … last
@@ -295,13 +322,14 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t j = 0; j < 8; ++j) // rows beyond the end repeat the last
         block[j] = p.row(std::min(first + i + j, last - 1)) + from / Format::block_length * Format::block_bytes;
       for (std::size_t d = 0; d < depth; d += Format::block_length) {
+        decltype(opened(block[0])) source[8];
+        for (std::size_t j = 0; j < 8; ++j) source[j] = opened(block[j]);
         for (std::size_t s = 0; s < Format::block_length / 32; ++s) {
           v::i8x32 q[8];
           LOQUAT_UNROLL_BY(1)
           for (std::size_t j = 0; j < 8; ++j) {
-            q[j] = v::load_quants(Format{}, block[j], s);
-            if constexpr (v::tile_excess != 0 && layout.offset != 0)
-              q[j] = v::minus(q[j], v::broadcast_byte(layout.offset));
+            q[j] = v::load_quants(Format{}, source[j], s);
+            if constexpr (less_offset) q[j] = v::minus(q[j], v::broadcast_byte(layout.offset));
           }
           v::store_quads(q, w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
         }

@@ -99,8 +99,7 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i)
-          sums[j][i] = L.integer_scales() ? v::plus_scaled(sums[j][i], own[j][i], scales[i]) : own[j][i];
+        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::plus_scaled(sums[j][i], own[j][i], scales[i]);
       }
     }
   }

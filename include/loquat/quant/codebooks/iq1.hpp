@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The codebook of IQ1_S and IQ1_M: 2048 of the 3⁸ tuples of −8, 0, 8.
+/// The codebook of IQ1_S and IQ1_M: 2048 of the 3⁸ tuples of −8, 0, 8, to which 10 is added: see `IQ1_S`.
 
 #include <loquat/quant/codebooks/codebook.hpp>
 
@@ -31,6 +31,6 @@ inline constexpr std::uint64_t iq1_members[] = {
     0x400a288808248808, 0x02a0051401450008, 0x0000000145085140,
     // clang-format on
 };
-inline constexpr auto iq1_codebook = expand_codebook<std::uint64_t, 2048>(iq1_members, {-8, 0, 8});
+inline constexpr auto iq1_codebook = expand_codebook<std::uint64_t, 2048>(iq1_members, {2, 10, 18});
 
 } // namespace loquat::detail

@@ -31,6 +31,6 @@ inline constexpr std::uint64_t iq2_s_members[] = {
     0x0400004000000000, 0x0000011401400000, 0x0000000100001000,
     // clang-format on
 };
-inline constexpr auto iq2_s_codebook = expand_codebook<std::uint64_t, 1024>(iq2_s_members, {8, 25, 43});
+inline constexpr auto iq2_s_codebook = expand_codebook<std::uint64_t, 1024>(iq2_s_members, {0, 2, 4});
 
 } // namespace loquat::detail

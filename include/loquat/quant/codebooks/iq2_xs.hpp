@@ -31,6 +31,6 @@ inline constexpr std::uint64_t iq2_xs_members[] = {
     0x0500000000000004, 0x0000050000000000, 0x0000000100010000,
     // clang-format on
 };
-inline constexpr auto iq2_xs_codebook = expand_codebook<std::uint64_t, 512>(iq2_xs_members, {8, 25, 43});
+inline constexpr auto iq2_xs_codebook = expand_codebook<std::uint64_t, 512>(iq2_xs_members, {0, 2, 4});
 
 } // namespace loquat::detail

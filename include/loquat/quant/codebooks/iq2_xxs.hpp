@@ -31,6 +31,6 @@ inline constexpr std::uint64_t iq2_xxs_members[] = {
     0x0000000000000004, 0x0000000000000000, 0x0000000000000000,
     // clang-format on
 };
-inline constexpr auto iq2_xxs_codebook = expand_codebook<std::uint64_t, 256>(iq2_xxs_members, {8, 25, 43});
+inline constexpr auto iq2_xxs_codebook = expand_codebook<std::uint64_t, 256>(iq2_xxs_members, {0, 2, 4});
 
 } // namespace loquat::detail

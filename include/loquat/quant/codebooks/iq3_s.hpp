@@ -23,6 +23,8 @@ inline constexpr std::uint64_t iq3_s_members[] = {
     0x0000010000010822, 0x0000000400040000, 0x0000000002000004, 0x0000000000000001,
     // clang-format on
 };
-inline constexpr auto iq3_s_codebook = expand_codebook<std::uint32_t, 512>(iq3_s_members, {1, 3, 5, 7, 9, 11, 13, 15});
+// 15 ± 1, 3, … 15
+inline constexpr std::int8_t iq3_s_levels[16]{16, 14, 18, 12, 20, 10, 22, 8, 24, 6, 26, 4, 28, 2, 30, 0};
+inline constexpr auto iq3_s_codebook = expand_codebook<std::uint32_t, 512>(iq3_s_members, {0, 2, 4, 6, 8, 10, 12, 14});
 
 } // namespace loquat::detail

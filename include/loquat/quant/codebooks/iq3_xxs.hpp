@@ -23,7 +23,9 @@ inline constexpr std::uint64_t iq3_xxs_members[] = {
     0x0000000200020000, 0x0000000000100005, 0x0000000001000000, 0x0000000000000000,
     // clang-format on
 };
+// 62 ± 4, 12, … 52, 62
+inline constexpr std::int8_t iq3_xxs_levels[16]{66, 58, 74, 50, 82, 42, 90, 34, 98, 26, 106, 18, 114, 10, 124, 0};
 inline constexpr auto iq3_xxs_codebook =
-    expand_codebook<std::uint32_t, 256>(iq3_xxs_members, {4, 12, 20, 28, 36, 44, 52, 62});
+    expand_codebook<std::uint32_t, 256>(iq3_xxs_members, {0, 2, 4, 6, 8, 10, 12, 14});
 
 } // namespace loquat::detail

@@ -11,6 +11,7 @@ template <class F, class... V> LOQUAT_INLINE i8x32 each_half(F f, V const&... ve
   return {f(vectors.lo...), f(vectors.hi...)};
 }
 LOQUAT_INLINE i8x32 load_bytes(void const* p) noexcept { return load_as<i8x32>(p); }
+LOQUAT_INLINE void store_bytes(void* p, i8x32 a) noexcept { std::memcpy(p, &a, sizeof a); }
 LOQUAT_INLINE i8x32 broadcast_byte(int x) noexcept {
   u8x16 const bytes = u8x16{} + static_cast<std::uint8_t>(x);
   return {bytes, bytes};
@@ -59,19 +60,29 @@ LOQUAT_INLINE i8x32 spread_bits(std::uint32_t bits) noexcept { // byte i: −1 w
               hi = __builtin_shufflevector(all, all, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
   return {reinterpret_cast<u8x16>((lo & bit) != 0), reinterpret_cast<u8x16>((hi & bit) != 0)};
 }
-LOQUAT_INLINE i8x32 negated_where(i8x32 mask, i8x32 a) noexcept { // −a where the mask is −1
-  return {(a.lo ^ mask.lo) - mask.lo, (a.hi ^ mask.hi) - mask.hi};
+LOQUAT_INLINE i8x32 shuffled(i8x32 a, i8x32 numbers) noexcept { // bytes of each half by their numbers; 0 for −128
+  return each_half([](u8x16 x, u8x16 n) { return chosen(x, n); }, a, numbers);
 }
-// floor(3 · (byte · power mod 256) / 256): a digit of the fraction byte/256 in base 3; a 16-bit power per two bytes
-LOQUAT_INLINE i8x32 ternary_digits(i8x32 a, i8x32 powers) noexcept {
+LOQUAT_INLINE i8x32 word_products(i8x32 a, i8x32 b) noexcept { // low halves of the products of 16-bit words
   return each_half(
-      [](u8x16 bytes, u8x16 power) {
-        u16x8 const pairs = reinterpret_cast<u16x8>(bytes), factors = reinterpret_cast<u16x8>(power);
-        u16x8 const even = (pairs & 0xff) * factors & 0xff, odd = (pairs >> 8) * factors << 8;
-        u8x16 const products = reinterpret_cast<u8x16>(even | odd);
-        return reinterpret_cast<u8x16>(-((products > 85) + (products > 170)));
+      [](u8x16 x, u8x16 y) { return reinterpret_cast<u8x16>(reinterpret_cast<u16x8>(x) * reinterpret_cast<u16x8>(y)); },
+      a, b);
+}
+LOQUAT_INLINE i8x32 high_bytes(i8x32 a, i8x32 b) noexcept { // of the words in a half of a, then of b
+  return each_half(
+      [](u8x16 x, u8x16 y) {
+        return __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
       },
-      a, powers);
+      a, b);
+}
+// floor(3 · byte / 256), the first digit of the fraction byte/256 in base 3, of bytes less 128
+LOQUAT_INLINE i8x32 ternary_digits(i8x32 a) noexcept {
+  return each_half(
+      [](u8x16 bytes) {
+        i8x16 const x = reinterpret_cast<i8x16>(bytes);
+        return reinterpret_cast<u8x16>(1 + (x < 86 - 128) - (x > 170 - 128));
+      },
+      a);
 }
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   i8x16 const ones = i8x16{} + std::int8_t{1};
@@ -195,10 +206,21 @@ LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 8> const& per_32) no
   i16x8 const words = __builtin_convertvector(load_as<i8x8>(per_32.data()), i16x8);
   return {words, words};
 }
-LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept {
-  i16x8 const a = load_as<i16x8>(per_16), b = load_as<i16x8>(per_16 + 8);
-  return {__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14),
-          __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)};
+LOQUAT_INLINE i16x16 as_words(i8x32 a) noexcept {
+  return {reinterpret_cast<i16x8>(a.lo), reinterpret_cast<i16x8>(a.hi)};
+}
+LOQUAT_INLINE i16x16 evens_and_odds(i8x32 per_16) noexcept {
+  i16x16 const words = as_words(per_16);
+  return {__builtin_shufflevector(words.lo, words.hi, 0, 2, 4, 6, 8, 10, 12, 14),
+          __builtin_shufflevector(words.lo, words.hi, 1, 3, 5, 7, 9, 11, 13, 15)};
+}
+LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept { return evens_and_odds(load_bytes(per_16)); }
+template <int N> LOQUAT_INLINE i16x16 words_right(i8x32 a) noexcept { // words without their lowest N bits
+  return as_words(each_half([](u8x16 x) { return reinterpret_cast<u8x16>(reinterpret_cast<u16x8>(x) >> N); }, a));
+}
+LOQUAT_INLINE i8x32 first_words_twice(i8x32 a) noexcept { // the first four words of each half, in both halves
+  u64x2 const words = __builtin_shufflevector(reinterpret_cast<u64x2>(a.lo), reinterpret_cast<u64x2>(a.hi), 0, 2);
+  return {reinterpret_cast<u8x16>(words), reinterpret_cast<u8x16>(words)};
 }
 LOQUAT_INLINE i16x16 times(i16x16 a, int factor) noexcept {
   return {a.lo * static_cast<std::int16_t>(factor), a.hi * static_cast<std::int16_t>(factor)};
@@ -208,6 +230,17 @@ LOQUAT_INLINE i32x8 products(i16x16 a, i16x16 b) noexcept { // added in pairs
 }
 LOQUAT_INLINE i16x16 scales_of_step(i16x16 scales, std::size_t step) noexcept { // of 32 weights
   return {i16x8{} + scales.lo[step], i16x8{} + scales.hi[step]};
+}
+LOQUAT_INLINE i8x32 bytes_of_step(i16x16 words, std::size_t step) noexcept { // each for 8 of 32 weights
+  auto const eight_times = [](std::int16_t word) LOQUAT_INLINE_LAMBDA {
+    std::uint64_t const two = static_cast<std::uint16_t>(word), ones = 0x0101010101010101;
+    return reinterpret_cast<u8x16>(u64x2{(two & 0xff) * ones, (two >> 8) * ones});
+  };
+  return {eight_times(words.lo[step]), eight_times(words.hi[step])};
+}
+LOQUAT_INLINE i8x32 bits_of_step(i16x16 words, std::size_t step) noexcept { // −1 where a weight's bit is set, else 0
+  return spread_bits(static_cast<std::uint16_t>(words.lo[step]) |
+                     std::uint32_t{static_cast<std::uint16_t>(words.hi[step])} << 16);
 }
 // acc + the products times the scales
 template <bool> LOQUAT_INLINE i32x8 plus_scaled(i32x8 acc, i8x32 w, i8x32 x, i16x16 scales) noexcept {

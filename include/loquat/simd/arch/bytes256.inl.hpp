@@ -73,16 +73,20 @@ LOQUAT_INLINE i8x32 spread_bits(std::uint32_t bits) noexcept { // byte i: −1 w
   __m256i const bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
   return {_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit)};
 }
-LOQUAT_INLINE i8x32 negated_where(i8x32 mask, i8x32 a) noexcept { // −a where the mask is −1
-  return {_mm256_sub_epi8(_mm256_xor_si256(a.v, mask.v), mask.v)};
+LOQUAT_INLINE i8x32 shuffled(i8x32 a, i8x32 numbers) noexcept { // bytes of each half by their numbers; 0 for −128
+  return {_mm256_shuffle_epi8(a.v, numbers.v)};
 }
-// floor(3 · (byte · power mod 256) / 256): a digit of the fraction byte/256 in base 3; a 16-bit power per two bytes
-LOQUAT_INLINE i8x32 ternary_digits(i8x32 a, i8x32 powers) noexcept {
-  __m256i const three = _mm256_set1_epi16(3), even = _mm256_slli_epi16(a.v, 8),
-                odd = _mm256_and_si256(a.v, _mm256_set1_epi16(-256)); // both in the high bytes
-  __m256i const low = _mm256_mulhi_epu16(_mm256_mullo_epi16(even, powers.v), three),
-                high = _mm256_mulhi_epu16(_mm256_mullo_epi16(odd, powers.v), three);
-  return {_mm256_or_si256(low, _mm256_slli_epi16(high, 8))};
+LOQUAT_INLINE i8x32 word_products(i8x32 a, i8x32 b) noexcept { // low halves of the products of 16-bit words
+  return {_mm256_mullo_epi16(a.v, b.v)};
+}
+LOQUAT_INLINE i8x32 high_bytes(i8x32 a, i8x32 b) noexcept { // of the words in a half of a, then of b
+  return {_mm256_packus_epi16(_mm256_srli_epi16(a.v, 8), _mm256_srli_epi16(b.v, 8))};
+}
+// floor(3 · byte / 256), the first digit of the fraction byte/256 in base 3, of bytes less 128
+LOQUAT_INLINE i8x32 ternary_digits(i8x32 a) noexcept {
+  __m256i const is_zero = _mm256_cmpgt_epi8(_mm256_set1_epi8(86 - 128), a.v),
+                is_two = _mm256_cmpgt_epi8(a.v, _mm256_set1_epi8(170 - 128));
+  return {_mm256_sub_epi8(_mm256_add_epi8(_mm256_set1_epi8(1), is_zero), is_two)};
 }
 // eight rows of 32 bytes to out[quad][row][4], quads `stride` bytes apart
 LOQUAT_INLINE void store_quads(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
@@ -187,18 +191,24 @@ template <class F> LOQUAT_INLINE f32x4 set(std::byte const* const (&block)[4], F
   return {_mm_setr_ps(f(block[0]), f(block[1]), f(block[2]), f(block[3]))};
 }
 LOQUAT_INLINE f32x4 load_f16(std::byte const* const (&block)[4], std::size_t at) noexcept {
-  std::uint16_t half[4];
-  for (std::size_t i = 0; i < 4; ++i) std::memcpy(half + i, block[i] + at, 2);
-  return from_f16(half[0], half[1], half[2], half[3]);
+  auto const half = [&](std::size_t i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, block[i] + at, 2);
+    return bits;
+  };
+  return from_f16(half(0), half(1), half(2), half(3));
 }
 struct f16_pairs {
   f32x4 first, second;
 };
 LOQUAT_INLINE f16_pairs load_f16_pairs(std::byte const* const (&block)[4], std::size_t at) noexcept {
-  std::int32_t pair[4];
-  for (std::size_t i = 0; i < 4; ++i) std::memcpy(pair + i, block[i] + at, 4);
+  auto const pair = [&](std::size_t i) {
+    std::int32_t bits;
+    std::memcpy(&bits, block[i] + at, 4);
+    return bits;
+  };
   __m128i const apart = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-  __m256 const all = _mm256_cvtph_ps(_mm_shuffle_epi8(_mm_setr_epi32(pair[0], pair[1], pair[2], pair[3]), apart));
+  __m256 const all = _mm256_cvtph_ps(_mm_shuffle_epi8(_mm_setr_epi32(pair(0), pair(1), pair(2), pair(3)), apart));
   return {{_mm256_castps256_ps128(all)}, {_mm256_extractf128_ps(all, 1)}};
 }
 
@@ -209,19 +219,27 @@ struct i16x16 {
 };
 LOQUAT_INLINE i16x16 broadcast_i16(int x) noexcept { return {_mm256_set1_epi16(static_cast<short>(x))}; }
 LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 16> const& per_16) noexcept {
-  __m128i const bytes = _mm_loadu_si128(reinterpret_cast<__m128i const*>(per_16.data()));
+  auto const halves = std::bit_cast<std::array<long long, 2>>(per_16);
+  __m128i const bytes = _mm_set_epi64x(halves[1], halves[0]); // a load would wait for the stores of two registers
   __m128i const apart = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
   return {_mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, apart))};
 }
 LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 8> const& per_32) noexcept {
-  __m128i const bytes = _mm_loadl_epi64(reinterpret_cast<__m128i const*>(per_32.data()));
+  __m128i const bytes = _mm_cvtsi64_si128(std::bit_cast<long long>(per_32));
   return {_mm256_broadcastsi128_si256(_mm_cvtepi8_epi16(bytes))};
 }
-LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept {
-  __m256i const words = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(per_16));
+LOQUAT_INLINE i16x16 evens_and_odds(i8x32 per_16) noexcept {
   __m256i const apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, //
                                          0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-  return {_mm256_permute4x64_epi64(_mm256_shuffle_epi8(words, apart), 0xd8)};
+  return {_mm256_permute4x64_epi64(_mm256_shuffle_epi8(per_16.v, apart), 0xd8)};
+}
+LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept { return evens_and_odds(load_bytes(per_16)); }
+LOQUAT_INLINE i16x16 as_words(i8x32 a) noexcept { return {a.v}; }
+template <int N> LOQUAT_INLINE i16x16 words_right(i8x32 a) noexcept { // words without their lowest N bits
+  return {_mm256_srli_epi16(a.v, N)};
+}
+LOQUAT_INLINE i8x32 first_words_twice(i8x32 a) noexcept { // the first four words of each half, in both halves
+  return {_mm256_permute4x64_epi64(a.v, 0x88)};
 }
 LOQUAT_INLINE i16x16 times(i16x16 a, int factor) noexcept { return {_mm256_mullo_epi16(a.v, broadcast_i16(factor).v)}; }
 LOQUAT_INLINE i32x8 products(i16x16 a, i16x16 b) noexcept { return {_mm256_madd_epi16(a.v, b.v)}; } // added in pairs
@@ -239,6 +257,19 @@ LOQUAT_INLINE __m256i in_order(__m256i a) noexcept { // or GCC reassociates the 
   __asm__("" : "+x"(a));
 #endif
   return a;
+}
+inline constexpr auto byte_masks = [] { // the two bytes of the n-th word of each half, each eight times
+  std::array<std::array<std::int8_t, 32>, 8> masks{};
+  for (std::size_t n = 0; n < 8; ++n)
+    for (std::size_t i = 0; i < 32; ++i) masks[n][i] = static_cast<std::int8_t>(n * 2 + i % 16 / 8);
+  return masks;
+}();
+LOQUAT_INLINE i8x32 bytes_of_step(i16x16 words, std::size_t step) noexcept { // each for 8 of 32 weights
+  return {_mm256_shuffle_epi8(words.v, load_bytes(byte_masks[step].data()).v)};
+}
+LOQUAT_INLINE i8x32 bits_of_step(i16x16 words, std::size_t step) noexcept { // −1 where a weight's bit is set, else 0
+  __m256i const bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
+  return {_mm256_cmpeq_epi8(_mm256_and_si256(bytes_of_step(words, step).v, bit), bit)};
 }
 // vpmaddubsw multiplies unsigned by signed bytes and adds pairs: for signed weights the sign moves to the activation
 template <bool Signed> LOQUAT_INLINE __m256i pairs(__m256i w, __m256i x) noexcept {
