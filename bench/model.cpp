@@ -17,21 +17,22 @@
 namespace {
 
 constexpr char usage[] = R"(usage: bench_model MODEL.gguf [--threads N] [--target NAME] [--repeat N] [--kv TYPE]
-                   [--context N] [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME PROGRAM]…
+                   [--context N] [--no-mmap] [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME COMMAND]…
 
 Measures this machine's read bandwidth and 8-bit multiply-adds per second, then the model: prefill of 128 and of 512
 tokens and decode of 64, medians of N runs (default 5), and prints tokens per second and fractions of the ceilings.
 --kv is the type of the key-value cache: f16 (default), f32, q8_0, q4_0. --context measures decode after N tokens too,
 and prints by how much they slow it down.
+--no-mmap copies the file into memory, in huge pages where the system has them.
 --peer adds a row for another engine: tokens per second that you measured with the same file on the same machine.
---peer-bench measures it here, a run of its own benchmark in every round: PROGRAM must understand llama-bench's options
--m, -p, -n, -t, -r and "-o json".
+--peer-bench measures it here, a run of its own benchmark in every round: COMMAND, a program and perhaps options of its
+own, must understand llama-bench's options -m, -p, -n, -t, -r and "-o json".
 )";
 
 struct peer {
   std::string name;
   double rates[3];
-  std::string program; // empty: the rates are given
+  std::string command; // empty: the rates are given
   std::vector<double> measured[3];
 };
 
@@ -40,6 +41,7 @@ struct settings {
   loquat::cpu_options cpu;
   int repeat = 5;
   std::size_t context = 0;
+  loquat::file_access access = loquat::file_access::mapped;
   loquat::kv_type kv = loquat::kv_type::f16;
   std::vector<peer> peers;
 };
@@ -60,6 +62,8 @@ settings parse(int argc, char** argv) {
       s.repeat = std::max(1, std::atoi(value()));
     else if (arg == "--context")
       s.context = static_cast<std::size_t>(std::max(0, std::atoi(value())));
+    else if (arg == "--no-mmap")
+      s.access = loquat::file_access::copied;
     else if (arg == "--kv") {
       std::string_view const wanted = value();
       constexpr std::pair<std::string_view, loquat::kv_type> known[]{{"f16", loquat::kv_type::f16},
@@ -81,7 +85,7 @@ settings parse(int argc, char** argv) {
       s.peers.push_back(p);
     } else if (arg == "--peer-bench") {
       peer p{value(), {}, {}, {}};
-      p.program = value();
+      p.command = value();
       s.peers.push_back(p);
     } else if (arg == "--help") {
       std::fputs(usage, stdout);
@@ -119,8 +123,8 @@ struct figures {
 
 // one run of a peer's benchmark; adds to its measured rates what it prints as JSON
 void run(peer& p, std::string const& model, unsigned threads) {
-  std::string const command = "'" + p.program + "' -m '" + model + "' -p 128,512 -n 64 -r 1 -t " +
-                              std::to_string(threads) + " -o json 2>/dev/null";
+  std::string const command =
+      p.command + " -m '" + model + "' -p 128,512 -n 64 -r 1 -t " + std::to_string(threads) + " -o json";
   std::string output;
   if (std::FILE* pipe = popen(command.c_str(), "r")) {
     char part[4096];
@@ -135,8 +139,13 @@ void run(peer& p, std::string const& model, unsigned threads) {
   for (auto const test : results->root().elements()) {
     auto const number = [&](char const* key) { return test[key].as_double().value_or(0); };
     std::size_t const which = number("n_gen") > 0 ? 2 : number("n_prompt") > 128 ? 1 : 0;
-    p.measured[which].push_back(number("avg_ts"));
+    if (number("avg_ts") > 0) p.measured[which].push_back(number("avg_ts"));
   }
+  for (auto const& rates : p.measured)
+    if (rates.empty()) {
+      std::fprintf(stderr, "bench_model: %s: not all three tests are in its answer\n", command.c_str());
+      std::exit(1);
+    }
 }
 
 template <class T> T must(loquat::result<T> r) {
@@ -149,7 +158,7 @@ template <class T> T must(loquat::result<T> r) {
 
 int main(int argc, char** argv) {
   auto s = parse(argc, argv);
-  auto const file = must(loquat::gguf::open(s.model));
+  auto const file = must(loquat::gguf::open(s.model, s.access));
   loquat::cpu const machine(s.cpu);
   auto const model = must(loquat::load(file, machine));
   auto session =
@@ -186,10 +195,10 @@ int main(int argc, char** argv) {
       bandwidths.add(before, 1);
     }
     for (auto& p : s.peers)
-      if (!p.program.empty() && i >= 0) run(p, s.model, machine.threads());
+      if (!p.command.empty() && i >= 0) run(p, s.model, machine.threads());
   }
   for (auto& p : s.peers)
-    if (!p.program.empty())
+    if (!p.command.empty())
       for (std::size_t i = 0; i < 3; ++i) p.rates[i] = bench::median(p.measured[i]);
 
   double const rates[]{bench::median(prefill128.rates), bench::median(prefill512.rates), bench::median(decode.rates)};

@@ -19,6 +19,7 @@
 #endif
 
 using loquat::errc;
+using loquat::file_access;
 using loquat::mapped_file;
 
 namespace {
@@ -52,12 +53,26 @@ TEST_CASE("a mapped file has the bytes of the file, and keeps them in place when
   CHECK(assigned.intact());
 }
 
+TEST_CASE("a copied file has the bytes of the file, whatever becomes of it") {
+  test::temporary_folder const folder;
+  std::string const content(5'000'000, 'x');
+  auto file = mapped_file::open(folder.put("a", content + "y"), file_access::copied);
+  REQUIRE(file);
+  std::filesystem::resize_file(folder / "a", 2);
+  CHECK(file->intact());
+  file->prefetch();
+  mapped_file const moved = std::move(*file);
+  CHECK(text(moved) == content + "y");
+}
+
 TEST_CASE("an empty file is mapped to no bytes") {
   test::temporary_folder const folder;
-  auto const file = mapped_file::open(folder.put("a", ""));
-  REQUIRE(file);
-  CHECK(file->bytes().empty());
-  CHECK(file->intact());
+  for (auto const access : {file_access::mapped, file_access::copied}) {
+    auto const file = mapped_file::open(folder.put("a", ""), access);
+    REQUIRE(file);
+    CHECK(file->bytes().empty());
+    CHECK(file->intact());
+  }
 }
 
 TEST_CASE("what cannot be mapped is an error that names the path") {

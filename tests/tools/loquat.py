@@ -160,6 +160,9 @@ class Generate(Case):
         self.assertEqual(quiet.stderr, "")
         self.assertEqual(quiet.stdout, self.text("Once", "--max-tokens", "9"))
 
+    def test_a_model_read_into_memory_tells_the_same(self):
+        self.assertEqual(self.text("Once", "--max-tokens", "9", "--no-mmap"), self.text("Once", "--max-tokens", "9"))
+
     def test_standard_input_is_a_prompt_and_options_may_stand_anywhere(self):
         expected = self.text("One day", "--max-tokens=12")
         self.assertEqual(self.text("--max-tokens", "12", "-", stdin=b"One day"), expected)

@@ -41,7 +41,7 @@ struct settings {
   cpu_options cpu;
   session_options session{.batch = 128};
   std::vector<std::string_view> stops;
-  bool logprobs = false, special = false, echo = false, quiet = false;
+  bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
 
   std::vector<option> table() {
     return {
@@ -61,6 +61,7 @@ struct settings {
         kv_option(session.kv),
         threads_option(cpu),
         target_option(cpu),
+        {"--no-mmap", "", "read the model into memory instead of mapping it: slower to start, then faster", flag(copy)},
         {"--special", "", "read names of control tokens (<s>) in the prompt, and show such tokens", flag(special)},
         {"--echo", "", "write the prompt, too", flag(echo)},
         {"--logprobs", "", "list the tokens and the logarithms of their probabilities", flag(logprobs)},
@@ -150,7 +151,7 @@ template <class T> void list(T const& tokenizer, std::vector<choice> const& choi
 }
 
 int generate_text(settings& s) {
-  auto const file = gguf::open(std::string(s.model));
+  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());

@@ -53,12 +53,12 @@ class file {
 
   /// Maps and reads the file at `path` (UTF-8). Any part of a split file opens all of them; the metadata is that of the
   /// first. Errors: those of `parse` and `mapped_file::open`; `errc::missing` names a part that is not there.
-  static result<file> open(std::string const& path) {
-    auto first = open_part(path);
+  static result<file> open(std::string const& path, file_access access = file_access::mapped) {
+    auto first = open_part(path, access);
     if (!first || !first->find(split_count_key)) return first;
     auto const count = first->get<std::uint16_t>(split_count_key);
     if (!count) return count.error();
-    return *count < 2 ? std::move(first) : join(path, *count);
+    return *count < 2 ? std::move(first) : join(path, *count, access);
   }
 
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< what messages call it
@@ -126,8 +126,8 @@ class file {
     return fail(why.code(), name(), ": key ", key, ": ", why.message());
   }
 
-  static result<file> open_part(std::string const& path) {
-    auto mapped = mapped_file::open(path);
+  static result<file> open_part(std::string const& path, file_access access) {
+    auto mapped = mapped_file::open(path, access);
     if (!mapped) return std::move(mapped).error();
     auto out = parse(mapped->bytes(), path);
     if (out) out->parts_.push_back(std::move(*mapped));
@@ -135,13 +135,13 @@ class file {
   }
 
   /// Opens the `count` parts of which `path` is one, and makes one file of them.
-  static result<file> join(std::string const& path, std::uint16_t count) {
+  static result<file> join(std::string const& path, std::uint16_t count, file_access access) {
     auto const prefix = split_prefix(path, count);
     if (!prefix) return prefix.error();
     file all;
     for (std::uint16_t i = 0; i < count; ++i) {
       auto const part_path = split_path(*prefix, i, count);
-      auto part = open_part(part_path);
+      auto part = open_part(part_path, access);
       if (!part) return fail(part.error().code(), "part ", i + 1, " of ", count, ": ", part.error().message());
       for (auto const& [key, expected] : {std::pair{split_number_key, i}, std::pair{split_count_key, count}}) {
         auto const found = part->get<std::uint16_t>(key);
@@ -174,6 +174,8 @@ class file {
 };
 
 /// Maps and reads a GGUF file: `file::open`.
-inline result<file> open(std::string const& path) { return file::open(path); }
+inline result<file> open(std::string const& path, file_access access = file_access::mapped) {
+  return file::open(path, access);
+}
 
 } // namespace loquat::gguf

@@ -134,9 +134,27 @@ class file_handle {
 #endif
   }
 
+  /// Fills `bytes` with what follows what was read before; a file that ends before that is an error.
+  result<void> read(std::string_view path, std::span<std::byte> bytes) {
+    for (std::size_t const wanted = bytes.size(); !bytes.empty();) {
+#if defined(_WIN32)
+      DWORD some = 0;
+      if (!ReadFile(native_, bytes.data(), static_cast<DWORD>(std::min(bytes.size(), most)), &some, nullptr))
+        return system_error(path, "cannot be read");
+#else
+      auto const some = ::read(native_, bytes.data(), std::min(bytes.size(), most));
+      if (some < 0 && errno == EINTR) continue;
+      if (some < 0) return system_error(path, "cannot be read");
+#endif
+      if (some == 0)
+        return fail(errc::io, path, ": the file has shrunk to ", wanted - bytes.size(), " bytes while it was read");
+      bytes = bytes.subspan(static_cast<std::size_t>(some));
+    }
+    return {};
+  }
+
   /// Writes all of `bytes` at the end of what was written before.
   result<void> write(std::string_view path, std::span<std::byte const> bytes) {
-    constexpr std::size_t most = std::size_t{1} << 30; // more at once is refused or cut short by some systems
     while (!bytes.empty()) {
 #if defined(_WIN32)
       DWORD written = 0;
@@ -173,6 +191,8 @@ class file_handle {
   }
 
  private:
+  static constexpr std::size_t most = std::size_t{1} << 30; // more at once is refused or cut short by some systems
+
   native_type native_ = closed;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// A file mapped read-only into memory: opening costs the same for a kilobyte and for a terabyte, pages are read when
-/// they are first touched, and processes that map the same file share them. WASI cannot map: there it is read.
+/// they are first touched, and processes that map the same file share them. Or read into memory, where that is wanted.
 
 #include <loquat/core/result.hpp>
 #include <loquat/io/file_handle.hpp>
@@ -22,29 +22,39 @@
 
 namespace loquat {
 
+/// How the bytes of a file get into memory.
+enum class file_access : unsigned char {
+  mapped, ///< in place; where a system cannot map (WASI), copied
+  copied, ///< read at once into memory of the process: in huge pages, where the system has them, decoding is faster
+};
+
 /// A read-only mapping of a regular file. Move-only; the bytes stay where they are when it is moved.
 ///
-/// The file must not get shorter while it is mapped: touching a page behind its new end stops the process (SIGBUS;
-/// Windows forbids it, so there it cannot happen). Nothing but a copy of the file can rule that out; `intact()`
-/// notices it when asked before the bytes are used, and leaves only a shortening between that question and the use.
+/// The file must not get shorter while it is mapped, unless it is copied: touching a page behind its new end stops the
+/// process (SIGBUS; Windows forbids it, so there it cannot happen). Nothing but a copy of the file can rule that out;
+/// `intact()` notices it when asked before the bytes are used, and leaves only a shortening between that question and
+/// the use.
 class mapped_file {
  public:
   constexpr mapped_file() noexcept = default; ///< maps nothing: `bytes()` is empty
   constexpr mapped_file(mapped_file&& other) noexcept
-      : handle_(std::move(other.handle_)), path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+      : handle_(std::move(other.handle_)), path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})),
+        copied_(other.copied_) {}
   constexpr mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(path_, other.path_);
     std::swap(bytes_, other.bytes_);
+    std::swap(copied_, other.copied_);
     return *this;
   }
   constexpr ~mapped_file() {
-    if (!bytes_.empty()) unmap();
+    if (!bytes_.empty()) release();
   }
 
-  /// Maps the file at `path` (UTF-8). An empty file is no error. Errors: `errc::missing` when there is none, `errc::io`
-  /// for a directory, a pipe or device, no permission, or a file system that cannot map.
-  static result<mapped_file> open(std::string const& path) {
+  /// Maps or reads the file at `path` (UTF-8). An empty file is no error. Errors: `errc::missing` when there is none,
+  /// `errc::io` for a directory, a pipe or device, no permission, or a file system that cannot map; `errc::capacity`
+  /// when memory is short.
+  static result<mapped_file> open(std::string const& path, [[maybe_unused]] file_access access = file_access::mapped) {
     auto handle = detail::file_handle::open(path);
     if (!handle) return std::move(handle).error();
     auto const size = handle->size(path);
@@ -56,6 +66,17 @@ class mapped_file {
     if (*size > std::uint64_t(std::numeric_limits<std::ptrdiff_t>::max()))
       return fail(errc::capacity, path, ": ", *size, " bytes do not fit the address space");
     auto const length = static_cast<std::size_t>(*size);
+    if (!can_map || access == file_access::copied) {
+      auto* const start = static_cast<std::byte*>(::operator new(whole_pages(length), huge_page, std::nothrow));
+      if (start == nullptr) return fail(errc::capacity, path, ": the system has no ", length, " bytes to give");
+      file.bytes_ = {start, length};
+      file.copied_ = true;
+#if defined(MADV_HUGEPAGE)
+      ::madvise(start, whole_pages(length), MADV_HUGEPAGE);
+#endif
+      if (auto read = file.handle_.read(path, {start, length}); !read) return read.error();
+      return file;
+    }
 #if defined(_WIN32)
     auto const mapping = CreateFileMappingW(file.handle_.native(), nullptr, PAGE_READONLY, 0, 0, nullptr);
     if (mapping == nullptr) return detail::system_error(path, "cannot be mapped");
@@ -63,21 +84,12 @@ class mapped_file {
     auto failure = start ? error() : detail::system_error(path, "cannot be mapped");
     CloseHandle(mapping); // the view keeps it alive
     if (start == nullptr) return failure;
-#elif defined(__wasi__)
-    auto* const start = static_cast<std::byte*>(::operator new(length, alignment, std::nothrow));
-    if (start == nullptr) return fail(errc::capacity, path, ": the system has no ", length, " bytes to give");
-    file.bytes_ = {start, length};
-    for (std::size_t done = 0; done < length;) {
-      auto const some = ::read(file.handle_.native(), start + done, length - done);
-      if (some < 0) return detail::system_error(path, "cannot be read");
-      if (some == 0) return fail(errc::io, path, ": the file has shrunk to ", done, " bytes while it was read");
-      done += static_cast<std::size_t>(some);
-    }
-#else
+    file.bytes_ = {static_cast<std::byte const*>(start), length};
+#elif !defined(__wasi__)
     void const* const start = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, file.handle_.native(), 0);
     if (start == MAP_FAILED) return detail::system_error(path, "cannot be mapped");
-#endif
     file.bytes_ = {static_cast<std::byte const*>(start), length};
+#endif
     return file;
   }
 
@@ -86,7 +98,7 @@ class mapped_file {
 
   /// Whether the file still has the bytes that were mapped; `errc::io` when it has become shorter.
   result<void> intact() const {
-    if (bytes_.empty()) return {};
+    if (bytes_.empty() || copied_) return {};
     auto const size = handle_.size(path());
     if (!size) return size.error();
     if (*size < bytes_.size())
@@ -98,28 +110,37 @@ class mapped_file {
   /// Asks the system to read all of it ahead, because all of it is going to be used. Returns at once.
   void prefetch() const noexcept {
 #if !defined(_WIN32) && !defined(__wasi__)
-    if (!bytes_.empty()) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_WILLNEED);
+    if (!bytes_.empty() && !copied_) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_WILLNEED);
 #endif
   }
 
  private:
 #if defined(__wasi__)
-  static constexpr std::align_val_t alignment{64};
-#endif
-
-  void unmap() noexcept {
-#if defined(_WIN32)
-    UnmapViewOfFile(bytes_.data());
-#elif defined(__wasi__)
-    ::operator delete(const_cast<std::byte*>(bytes_.data()), alignment);
+  static constexpr bool can_map = false;
+  static constexpr std::align_val_t huge_page{64}; // there are none
 #else
-    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  static constexpr bool can_map = true;
+  static constexpr std::align_val_t huge_page{std::size_t{2} << 20};
+#endif
+  static constexpr std::size_t whole_pages(std::size_t length) noexcept {
+    auto const page = static_cast<std::size_t>(huge_page);
+    return (length + page - 1) / page * page;
+  }
+
+  void release() noexcept {
+    auto* const start = const_cast<std::byte*>(bytes_.data());
+    if (copied_) return ::operator delete(start, huge_page);
+#if defined(_WIN32)
+    UnmapViewOfFile(start);
+#elif !defined(__wasi__)
+    ::munmap(start, bytes_.size());
 #endif
   }
 
   detail::file_handle handle_; // kept open: `intact` asks about this very file, whatever the path names by then
   std::vector<char> path_;
   std::span<std::byte const> bytes_;
+  bool copied_ = false;
 };
 
 } // namespace loquat

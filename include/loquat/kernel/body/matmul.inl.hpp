@@ -55,15 +55,14 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
   static constexpr bool any_excess = simd::LOQUAT_TARGET_NS::tile_excess != 0,
                         less_offset = layout.offset != 0 && (any_excess || (super_block && run == 1)),
                         tile_offset = layout.offset != 0 && !less_offset;
-  static constexpr tile_layout in_tiles{
-      .group = layout.group,
-      .activations = layout.activations,
-      .run = less_offset
-                 ? simd::LOQUAT_TARGET_NS::quads_of_a_partial(std::max(layout.offset, layout.highest - layout.offset))
-                 : run,
-      .is_signed = (is_signed || less_offset) && !any_excess,
-      .minima = layout.minima != 0,
-      .offset = tile_offset};
+  static constexpr tile_layout in_tiles{.group = layout.group,
+                                        .activations = layout.activations,
+                                        .run = less_offset ? simd::LOQUAT_TARGET_NS::quads_of_a_partial(std::max(
+                                                                 layout.offset, layout.highest - layout.offset))
+                                                           : run,
+                                        .is_signed = (is_signed || less_offset) && !any_excess,
+                                        .minima = layout.minima != 0,
+                                        .offset = tile_offset};
   using tile = tiles<simd::LOQUAT_TARGET_NS::this_target, in_tiles>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0);
 
