@@ -70,7 +70,8 @@ struct tile_layout {
   std::size_t group, activations; ///< see `integer_layout`
   std::size_t run;                ///< quads of products that may be added before they are widened
   bool is_signed, minima;
-  bool offset; ///< of super-blocks: the pairs correct the sums
+  bool offset;  ///< of super-blocks: the pairs correct the sums
+  bool negated; ///< weights are −g · (q − offset), and one group
 
   /// Whether g are integers.
   constexpr bool integer_scales() const noexcept { return activations == 256 && group < 256; }

@@ -27,11 +27,19 @@ struct integer_layout {
   std::size_t activations = 32; ///< activations that are rounded to 8 bits with one scale: 32 or 256
   int lowest = 0, highest = 0;  ///< of q: within [−128, 127]
   int offset = 0;
-  int minima = 0;            ///< e · m is added (1) or subtracted (−1); 0: there are none
-  bool float_scales = false; ///< g are floats, not small integers
+  int minima = 0;                               ///< e · m is added (1) or subtracted (−1); 0: there are none
+  bool float_scales = false;                    ///< g are floats, not small integers
+  int lowest_scale = -128, highest_scale = 127; ///< of g
 
   constexpr bool is_signed() const noexcept { return lowest < 0; }                         ///< some q are negative
   constexpr int largest() const noexcept { return highest > -lowest ? highest : -lowest; } ///< |q|
+  /// Whether −g · (q − offset) is within [−128, 127].
+  constexpr bool scaled_fit_bytes() const noexcept {
+    for (int const g : {lowest_scale, highest_scale})
+      for (int const q : {lowest, highest})
+        if (-g * (q - offset) < -128 || -g * (q - offset) > 127) return false;
+    return true;
+  }
 };
 
 /// Whether the kernels have a way for a format: super-blocks of 256 with one group, or 8 or 16 of them with integer

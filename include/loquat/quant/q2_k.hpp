@@ -16,7 +16,8 @@ struct q2_k {
   static constexpr tensor_type type = tensor_type::q2_k;
   static constexpr std::string_view name = "Q2_K";
   static constexpr std::size_t block_length = 256, block_bytes = 84;
-  static constexpr integer_layout integer{.group = 16, .activations = 256, .highest = 3, .minima = -1};
+  static constexpr integer_layout integer{
+      .group = 16, .activations = 256, .highest = 3, .minima = -1, .lowest_scale = 0, .highest_scale = 15};
   static constexpr std::size_t scale_at = 80, minimum_at = 82;
 
   static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block + 80); }

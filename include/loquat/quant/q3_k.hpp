@@ -18,7 +18,8 @@ struct q3_k {
   static constexpr tensor_type type = tensor_type::q3_k;
   static constexpr std::string_view name = "Q3_K";
   static constexpr std::size_t block_length = 256, block_bytes = 110;
-  static constexpr integer_layout integer{.group = 16, .activations = 256, .highest = 7, .offset = 4};
+  static constexpr integer_layout integer{
+      .group = 16, .activations = 256, .highest = 7, .offset = 4, .lowest_scale = -32, .highest_scale = 31};
   static constexpr std::size_t scale_at = 108;
 
   static constexpr float scale(std::byte const* block) noexcept { return detail::load_half(block + 108); }

@@ -84,10 +84,7 @@ LOQUAT_INLINE i8x32 load_quants(tq1_0, std::byte const* block, std::size_t step)
   std::uint64_t const a = loquat::detail::load_u64(block + 32), b = loquat::detail::load_u64(block + 40);
   std::uint64_t const last = loquat::detail::load_u32(block + 48), twice = last | last << 32;
   i8x32 const bytes = minus(step < 7 ? from_u64(a, b, a, b) : from_u64(a, b, twice, twice), excess);
-  i8x32 const powers = load_bytes(loquat::detail::tq1_0_powers[step - 5].data()),
-              even = both(bytes, broadcast_word(255));
-  return ternary_digits(
-      either(both(word_products(even, powers), broadcast_word(255)), word_products(minus(bytes, even), powers)));
+  return ternary_digits(byte_products(bytes, as_words(load_bytes(loquat::detail::tq1_0_powers[step - 5].data()))));
 }
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
 #endif

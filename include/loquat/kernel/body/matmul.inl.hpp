@@ -51,18 +51,22 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
                         by_eight = !super_block && !layout.float_scales;
   static constexpr std::size_t groups = Format::block_length / layout.group, // of a block
       run = simd::LOQUAT_TARGET_NS::quads_of_a_partial(layout.largest());
-  // Tiles have q − offset where activations have an excess, and where more of those than of q fit into a partial.
+  // Tiles have q − offset where activations have an excess, and where more of those than of q fit into a partial; where
+  // partials have 32 bits, −g · (q − offset) if bytes can hold them.
   static constexpr bool any_excess = simd::LOQUAT_TARGET_NS::tile_excess != 0,
-                        less_offset = layout.offset != 0 && (any_excess || (super_block && run == 1)),
+                        scaled = super_block && groups > 1 &&
+                                 layout.scaled_fit_bytes() && simd::LOQUAT_TARGET_NS::quads_of_a_partial(127) == 8,
+                        less_offset = layout.offset != 0 && (any_excess || scaled || (super_block && run == 1)),
                         tile_offset = layout.offset != 0 && !less_offset;
-  static constexpr tile_layout in_tiles{.group = layout.group,
+  static constexpr tile_layout in_tiles{.group = scaled ? 256 : layout.group,
                                         .activations = layout.activations,
                                         .run = less_offset ? simd::LOQUAT_TARGET_NS::quads_of_a_partial(std::max(
                                                                  layout.offset, layout.highest - layout.offset))
                                                            : run,
                                         .is_signed = (is_signed || less_offset) && !any_excess,
                                         .minima = layout.minima != 0,
-                                        .offset = tile_offset};
+                                        .offset = tile_offset,
+                                        .negated = scaled};
   using tile = tiles<simd::LOQUAT_TARGET_NS::this_target, in_tiles>;
   static_assert(panel_rows % tile::rows == 0 && panel_depth % Format::block_length == 0);
 
@@ -193,17 +197,17 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     Opened block;
     simd::LOQUAT_TARGET_NS::i16x16 scales;
   };
-  LOQUAT_INLINE static auto opened_row(std::byte const* block) noexcept {
+  LOQUAT_INLINE static auto scales_of_groups(std::byte const* block) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    auto const with = [block](v::i16x16 scales) LOQUAT_INLINE_LAMBDA {
-      return super_block_row<decltype(opened(block))>{opened(block), scales};
-    };
     if constexpr (groups == 1)
-      return with(v::broadcast_i16(1));
+      return v::broadcast_i16(1);
     else if constexpr (requires { v::vector_scales(Format{}, block); })
-      return with(v::vector_scales(Format{}, block));
+      return v::vector_scales(Format{}, block);
     else
-      return with(v::evens_and_odds(Format::group_scales(block)));
+      return v::evens_and_odds(Format::group_scales(block));
+  }
+  LOQUAT_INLINE static auto opened_row(std::byte const* block) noexcept {
+    return super_block_row<decltype(opened(block))>{opened(block), scales_of_groups(block)};
   }
 
   // Σ g · (q − offset) · x of one super-block and the activations from `at` on, in eight parts
@@ -323,12 +327,16 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
       for (std::size_t d = 0; d < depth; d += Format::block_length) {
         decltype(opened(block[0])) source[8];
         for (std::size_t j = 0; j < 8; ++j) source[j] = opened(block[j]);
+        [[maybe_unused]] v::i16x16 factors[8];
+        if constexpr (scaled)
+          for (std::size_t j = 0; j < 8; ++j) factors[j] = v::times(scales_of_groups(block[j]), -1);
         for (std::size_t s = 0; s < Format::block_length / 32; ++s) {
           v::i8x32 q[8];
           LOQUAT_UNROLL_BY(1)
           for (std::size_t j = 0; j < 8; ++j) {
             q[j] = v::load_quants(Format{}, source[j], s);
             if constexpr (less_offset) q[j] = v::minus(q[j], v::broadcast_byte(layout.offset));
+            if constexpr (scaled) q[j] = v::byte_products(q[j], v::scales_of_step(factors[j], s));
           }
           v::store_quads(q, w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
         }
@@ -339,7 +347,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
         for (auto& b : block) b += Format::block_bytes;
       }
     }
-    v::template store_starts<layout.group, tile::rows>(w.quants, depth, w.starts);
+    v::template store_starts<in_tiles.group, tile::rows>(w.quants, depth, w.starts);
   }
   // of the rows First … First + 4 of eight
   template <std::size_t First>
@@ -361,7 +369,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
     if constexpr (layout.float_scales) {
       auto const floats = Format::group_scales(block);
       for (std::size_t i = 0; i < groups; ++i) w.float_scales[(d / layout.group + i) * stride + row] = floats[i];
-    } else if constexpr (groups > 1) {
+    } else if constexpr (groups > 1 && !scaled) {
       g = Format::group_scales(block);
       for (std::size_t i = 0; i < groups; ++i)
         w.group_scales[(d / layout.group + i) * stride + row] = simd::LOQUAT_TARGET_NS::row_scale(g[i]);

@@ -75,7 +75,8 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     LOQUAT_UNROLL
     for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
-      for (std::size_t i = 0; i < vectors; ++i) total[j][i] = v::to_floats(sums[j][i]);
+      for (std::size_t i = 0; i < vectors; ++i)
+        total[j][i] = v::to_floats(L.negated ? v::negated(sums[j][i]) : sums[j][i]);
     }
   }
 

@@ -127,10 +127,6 @@ LOQUAT_INLINE i8x32 signed_levels(std::int8_t const (&levels)[16], i8x32 codes, 
   return lookup(levels, minus(codes, signs));
 }
 
-LOQUAT_INLINE i8x32 broadcast_word(std::uint64_t word) noexcept {
-  std::uint64_t const four = word * 0x0001000100010001;
-  return from_u64(four, four, four, four);
-}
 LOQUAT_INLINE i8x32 fields(loquat::detail::bit_fields const& f, i8x32 bytes) noexcept { // in high bytes
   return word_products(shuffled(bytes, load_bytes(f.bytes.data())), load_bytes(f.powers.data()));
 }

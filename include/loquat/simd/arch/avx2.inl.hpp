@@ -193,6 +193,7 @@ LOQUAT_INLINE void start(row_sums (&sums)[tile_vectors], std::int32_t const*, st
 template <std::size_t, std::size_t>
 LOQUAT_INLINE void store_starts(std::uint8_t const*, std::size_t, std::int32_t*) noexcept {}
 LOQUAT_INLINE row_sums zero_sums() noexcept { return {_mm256_setzero_si256()}; }
+LOQUAT_INLINE row_sums negated(row_sums a) noexcept { return {_mm256_sub_epi32(_mm256_setzero_si256(), a.v)}; }
 LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_t const* sums) noexcept {
   __m256i const rows = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(pairs));
   return {_mm256_add_epi32(acc.v, _mm256_madd_epi16(rows, broadcast_pair(sums)))};

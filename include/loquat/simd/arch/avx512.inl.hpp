@@ -147,6 +147,7 @@ LOQUAT_INLINE void store_starts(std::uint8_t const* quants, std::size_t depth, s
     }
 }
 LOQUAT_INLINE row_sums zero_sums() noexcept { return {_mm512_setzero_si512()}; }
+LOQUAT_INLINE row_sums negated(row_sums a) noexcept { return {_mm512_sub_epi32(_mm512_setzero_si512(), a.v)}; }
 LOQUAT_INLINE row_sums dot2(row_sums acc, std::int16_t const* pairs, std::int16_t const* sums) noexcept {
   return {_mm512_dpwssd_epi32(acc.v, _mm512_loadu_si512(pairs), broadcast_pair_512(sums))};
 }

@@ -63,6 +63,10 @@ LOQUAT_INLINE i8x32 spread_bits(std::uint32_t bits) noexcept { // byte i: −1 w
 LOQUAT_INLINE i8x32 shuffled(i8x32 a, i8x32 numbers) noexcept { // bytes of each half by their numbers; 0 for −128
   return each_half([](u8x16 x, u8x16 n) { return chosen(x, n); }, a, numbers);
 }
+LOQUAT_INLINE i8x32 broadcast_word(int x) noexcept {
+  u8x16 const words = reinterpret_cast<u8x16>(u16x8{} + static_cast<std::uint16_t>(x));
+  return {words, words};
+}
 LOQUAT_INLINE i8x32 word_products(i8x32 a, i8x32 b) noexcept { // low halves of the products of 16-bit words
   return each_half(
       [](u8x16 x, u8x16 y) { return reinterpret_cast<u8x16>(reinterpret_cast<u16x8>(x) * reinterpret_cast<u16x8>(y)); },
@@ -209,6 +213,13 @@ LOQUAT_INLINE i16x16 evens_and_odds(std::array<std::int8_t, 8> const& per_32) no
 LOQUAT_INLINE i16x16 as_words(i8x32 a) noexcept {
   return {reinterpret_cast<i16x8>(a.lo), reinterpret_cast<i16x8>(a.hi)};
 }
+LOQUAT_INLINE i8x32 byte_products(i8x32 a, i16x16 factors) noexcept { // low bytes; a factor for every two
+  auto const half = [](u8x16 bytes, i16x8 f) LOQUAT_INLINE_LAMBDA {
+    i16x8 const pairs = reinterpret_cast<i16x8>(bytes);
+    return reinterpret_cast<u8x16>((pairs * f & 0xff) | (pairs & -0x100) * f);
+  };
+  return {half(a.lo, factors.lo), half(a.hi, factors.hi)};
+}
 LOQUAT_INLINE i16x16 evens_and_odds(i8x32 per_16) noexcept {
   i16x16 const words = as_words(per_16);
   return {__builtin_shufflevector(words.lo, words.hi, 0, 2, 4, 6, 8, 10, 12, 14),
@@ -264,6 +275,7 @@ inline constexpr int tile_unroll = 1, tile_excess = 0;
 using row_floats = f32x4;
 LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept { return load_as<row_bytes>(p); }
 LOQUAT_INLINE row_sums zero_sums() noexcept { return row_sums{}; }
+LOQUAT_INLINE row_sums negated(row_sums a) noexcept { return -a; }
 LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return row_sums{} + x; }
 // sums of one column begin with factor · the sum of the group's activations
 template <std::size_t Group>

@@ -76,6 +76,7 @@ LOQUAT_INLINE i8x32 spread_bits(std::uint32_t bits) noexcept { // byte i: −1 w
 LOQUAT_INLINE i8x32 shuffled(i8x32 a, i8x32 numbers) noexcept { // bytes of each half by their numbers; 0 for −128
   return {_mm256_shuffle_epi8(a.v, numbers.v)};
 }
+LOQUAT_INLINE i8x32 broadcast_word(int x) noexcept { return {_mm256_set1_epi16(static_cast<short>(x))}; }
 LOQUAT_INLINE i8x32 word_products(i8x32 a, i8x32 b) noexcept { // low halves of the products of 16-bit words
   return {_mm256_mullo_epi16(a.v, b.v)};
 }
@@ -235,6 +236,11 @@ LOQUAT_INLINE i16x16 evens_and_odds(i8x32 per_16) noexcept {
 }
 LOQUAT_INLINE i16x16 evens_and_odds(std::int16_t const* per_16) noexcept { return evens_and_odds(load_bytes(per_16)); }
 LOQUAT_INLINE i16x16 as_words(i8x32 a) noexcept { return {a.v}; }
+LOQUAT_INLINE i8x32 byte_products(i8x32 a, i16x16 factors) noexcept { // low bytes; a factor for every two
+  __m256i const low = _mm256_set1_epi16(255);
+  return {_mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(a.v, factors.v), low),
+                          _mm256_mullo_epi16(_mm256_andnot_si256(low, a.v), factors.v))};
+}
 template <int N> LOQUAT_INLINE i16x16 words_right(i8x32 a) noexcept { // words without their lowest N bits
   return {_mm256_srli_epi16(a.v, N)};
 }
