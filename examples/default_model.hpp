@@ -8,14 +8,24 @@
 #include <cstddef>
 #include <span>
 
+#if defined(__wasm__)
+__asm__(".section .data.loquat_default_model,\"\",@\n"
+        ".p2align 6\n"
+        "loquat_default_model:\n"
+        ".incbin \"../examples/story.gguf\"\n"
+        "loquat_default_model_end:\n"
+        ".size loquat_default_model, loquat_default_model_end - loquat_default_model\n");
+#else
 __asm__(".data\n"
         ".balign 64\n"
         "loquat_default_model:\n"
         ".incbin \"../examples/story.gguf\"\n"
         "loquat_default_model_end:\n"
         ".text\n");
-extern std::byte const loquat_default_model[] __asm__("loquat_default_model");
-extern std::byte const loquat_default_model_end[] __asm__("loquat_default_model_end");
+#endif
+extern __attribute__((visibility("hidden"))) std::byte const loquat_default_model[] __asm__("loquat_default_model");
+extern __attribute__((visibility("hidden")))
+std::byte const loquat_default_model_end[] __asm__("loquat_default_model_end");
 
 /// The bytes of the file.
 static inline std::span<std::byte const> default_model() { return {loquat_default_model, loquat_default_model_end}; }

@@ -94,7 +94,7 @@ fi
 if [ "${1:-wasm}" = wasm ] && have WebAssembly clang++-19 wasm-ld-19 node; then
   wasm="clang++-19 --target=wasm32-wasi -fno-exceptions" # the standard library there has none
   node="node --no-warnings tools/run_wasi.mjs"
-  sources="tests/main.cpp tests/support/no_data.cpp $(printf 'tests/%s.cpp ' ${portable//.cpp/})"
+  sources="tests/main.cpp tests/support/allocations.cpp tests/support/no_data.cpp $(printf 'tests/%s.cpp ' ${portable//.cpp/})"
   # what doctest wants of a system that is not there
   doctest="-DDOCTEST_CONFIG_NO_EXCEPTIONS_BUT_WITH_ALL_ASSERTS -D_WASI_EMULATED_SIGNAL -include $PWD/tests/support/no_files.hpp"
   if link wasm "$wasm -msimd128 $doctest" "$sources" -lwasi-emulated-signal; then
