@@ -97,7 +97,7 @@ if [ "${1:-wasm}" = wasm ] && have WebAssembly clang++-19 wasm-ld-19 node; then
   sources="tests/main.cpp tests/support/allocations.cpp tests/support/no_data.cpp $(printf 'tests/%s.cpp ' ${portable//.cpp/})"
   # what doctest wants of a system that is not there
   doctest="-DDOCTEST_CONFIG_NO_EXCEPTIONS_BUT_WITH_ALL_ASSERTS -D_WASI_EMULATED_SIGNAL -include $PWD/tests/support/no_files.hpp"
-  if link wasm "$wasm -msimd128 $doctest" "$sources" -lwasi-emulated-signal; then
+  if link wasm "$wasm -msimd128 $doctest" "$sources" "-lwasi-emulated-signal -lc-printscan-long-double"; then
     export LOQUAT_EXPECTED_TARGET=wasm128
     run "WebAssembly" $node "$build/wasm/tests"
     unset LOQUAT_EXPECTED_TARGET

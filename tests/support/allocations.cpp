@@ -19,7 +19,11 @@ void* allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
 }
 
 void* checked(void* memory) {
+#if defined(__cpp_exceptions)
   if (!memory) throw std::bad_alloc();
+#else
+  if (!memory) std::abort();
+#endif
   return memory;
 }
 
