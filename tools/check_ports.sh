@@ -76,16 +76,18 @@ if [ "${1:-arm}" = arm ] && have ARM aarch64-linux-gnu-g++ qemu-aarch64; then
   support="tests/main.cpp tests/support/allocations.cpp tests/support/data.cpp"
   sources="$support $(printf 'tests/%s.cpp ' ${portable//.cpp/} $others)"
   if link arm aarch64-linux-gnu-g++ "$sources" -static; then
+    export LOQUAT_EXPECTED_TARGET=neon_i8mm
+    run "ARM with matrix products" qemu-aarch64 -cpu max "$build/arm/tests"
     export LOQUAT_EXPECTED_TARGET=neon_dotprod
-    run "ARM with dot products" qemu-aarch64 -cpu max "$build/arm/tests"
+    run "ARM with dot products" qemu-aarch64 -cpu neoverse-n1 "$build/arm/tests"
     export LOQUAT_EXPECTED_TARGET=neon
-    run "ARM without dot products" qemu-aarch64 -cpu cortex-a72 "$build/arm/tests"
+    run "ARM without either" qemu-aarch64 -cpu cortex-a72 "$build/arm/tests"
     unset LOQUAT_EXPECTED_TARGET
   else
     fail "ARM: the tests do not compile"
   fi
   if aarch64-linux-gnu-g++ $story -static -o "$build/arm/story"; then
-    for cpu in max cortex-a72; do same_story "ARM, $cpu" qemu-aarch64 -cpu $cpu "$build/arm/story"; done
+    for cpu in max neoverse-n1 cortex-a72; do same_story "ARM, $cpu" qemu-aarch64 -cpu $cpu "$build/arm/story"; done
   else
     fail "ARM: the program does not compile"
   fi

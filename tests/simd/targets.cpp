@@ -16,7 +16,7 @@ static_assert(simd::name(simd::target::scalar) == "scalar" && simd::all_targets[
 #if defined(__x86_64__)
 static_assert(simd::name(simd::target::avx512) == "avx512" && simd::all_targets.size() == 3);
 #elif defined(__aarch64__)
-static_assert(simd::name(simd::target::neon_dotprod) == "neon_dotprod" && simd::all_targets.size() == 3);
+static_assert(simd::name(simd::target::neon_i8mm) == "neon_i8mm" && simd::all_targets.size() == 4);
 #elif defined(__wasm__)
 static_assert(simd::name(simd::target::wasm128) == "wasm128" && simd::all_targets.size() == 2);
 #endif

@@ -20,8 +20,8 @@ namespace loquat::kernel {
 /// n vectors of k activations, k a multiple of N, rounded to 8 bits in blocks of N (see `rounded_activations`).
 ///
 /// For few columns the arrangement is [n, k], [n, k / N], [n, k / 16]. From `many_columns` on it is one tile of T
-/// columns after the other (T is the target's `tile_columns`): [k / 4, T, 4], [k / N, T], [k / 32, T, 2], and quants
-/// have the target's `tile_excess` added.
+/// columns after the other: [k / C, T, C], [k / N, T], [k / 32, T, 2], where T and C are the target's `tile_columns`
+/// and `tile_cell`, and quants have its `tile_excess` added.
 struct rounded_columns {
   std::int8_t* quants;
   float* scales;
@@ -79,7 +79,7 @@ struct tile_layout {
 
 /// Rows unpacked for many columns, interleaved so that one vector lane is one row. Row counts are those of a tile.
 struct panel {
-  std::uint8_t* quants;       ///< [depth / 4, rows, 4]
+  std::uint8_t* quants;       ///< [depth / C, rows, C], C: the target's `tile_cell`
   std::int32_t* group_scales; ///< [depth / group, rows], as the target's `row_scale` has it
   float* float_scales;        ///< [depth / group, rows]
   float* scales;              ///< [depth / activations, rows]

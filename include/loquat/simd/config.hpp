@@ -47,8 +47,12 @@
 #  define LOQUAT_SIMD_ABI base_avx
 #elif defined(__x86_64__)
 #  define LOQUAT_SIMD_ABI base_x86_64
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_SVE) && defined(__ARM_FEATURE_MATMUL_INT8)
+#  define LOQUAT_SIMD_ABI base_aarch64_sve_i8mm
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_SVE)
 #  define LOQUAT_SIMD_ABI base_aarch64_sve
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_MATMUL_INT8)
+#  define LOQUAT_SIMD_ABI base_aarch64_i8mm
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #  define LOQUAT_SIMD_ABI base_aarch64_dotprod
 #elif defined(__aarch64__)

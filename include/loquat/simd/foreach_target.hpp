@@ -82,6 +82,16 @@ LOQUAT_TARGET_BEGIN("arch=armv8.2-a+dotprod") // GCC's headers want the architec
 #  undef LOQUAT_TARGET_NS
 LOQUAT_TARGET_END
 
+LOQUAT_TARGET_BEGIN("arch=armv8.2-a+dotprod+i8mm")
+#  define LOQUAT_TARGET_NS neon_i8mm
+#  ifndef LOQUAT_ARCH_NEON_I8MM
+#    define LOQUAT_ARCH_NEON_I8MM
+#    include <loquat/simd/arch/neon_i8mm.inl.hpp>
+#  endif
+#  include LOQUAT_KERNEL_FILE
+#  undef LOQUAT_TARGET_NS
+LOQUAT_TARGET_END
+
 #elif defined(__wasm_simd128__) // a flag of the whole program: engines without it refuse to load such code
 #  define LOQUAT_TARGET_NS wasm128
 #  ifndef LOQUAT_ARCH_WASM128

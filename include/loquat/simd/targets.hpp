@@ -29,6 +29,7 @@ enum class target : unsigned char {
 #elif defined(__aarch64__)
   neon,         ///< every 64-bit ARM
   neon_dotprod, ///< ARMv8.2 with dot products of bytes
+  neon_i8mm,    ///< the same with products of byte matrices
 #elif defined(__wasm__)
   wasm128, ///< WebAssembly compiled with `-msimd128`
 #endif
@@ -40,7 +41,7 @@ inline constexpr std::string_view target_names[] {
 #if defined(__x86_64__)
       "avx2", "avx512",
 #elif defined(__aarch64__)
-      "neon", "neon_dotprod",
+      "neon", "neon_dotprod", "neon_i8mm",
 #elif defined(__wasm__)
       "wasm128",
 #endif
@@ -53,7 +54,7 @@ inline constexpr auto all_targets = [] {
   return targets;
 }();
 
-/// "scalar", "avx2", "avx512", "neon", "neon_dotprod" or "wasm128".
+/// "scalar", "avx2", "avx512", "neon", "neon_dotprod", "neon_i8mm" or "wasm128".
 constexpr std::string_view name(target t) noexcept { return target_names[static_cast<std::size_t>(t)]; }
 
 inline namespace LOQUAT_SIMD_ABI {
@@ -76,15 +77,17 @@ inline target detect() noexcept {
   if (avx2) return target::avx2;
   return target::scalar;
 #elif defined(__aarch64__)
-#  if defined(__ARM_FEATURE_DOTPROD)
+#  if defined(__linux__)
+  constexpr unsigned long asimddp = 1 << 20, i8mm = 1 << 13; // HWCAP_… and HWCAP2_…, which older headers lack
+  bool const dot_products = (getauxval(AT_HWCAP) & asimddp) != 0;
+  if (dot_products && (getauxval(AT_HWCAP2) & i8mm) != 0) return target::neon_i8mm;
+  if (dot_products) return target::neon_dotprod;
+#  elif defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
+  return target::neon_i8mm;
+#  elif defined(__ARM_FEATURE_DOTPROD)
   return target::neon_dotprod;
-#  else
-#    if defined(__linux__)
-  constexpr unsigned long dot_products = 1 << 20; // HWCAP_ASIMDDP, which older headers lack
-  if ((getauxval(AT_HWCAP) & dot_products) != 0) return target::neon_dotprod;
-#    endif
-  return target::neon;
 #  endif
+  return target::neon;
 #elif defined(__wasm_simd128__)
   return target::wasm128;
 #else
@@ -111,6 +114,7 @@ template <template <target> class Kernels, class F> inline decltype(auto) dispat
   if (t == target::avx512) return f(Kernels<target::avx512>{});
   if (t == target::avx2) return f(Kernels<target::avx2>{});
 #elif defined(__aarch64__)
+  if (t == target::neon_i8mm) return f(Kernels<target::neon_i8mm>{});
   if (t == target::neon_dotprod) return f(Kernels<target::neon_dotprod>{});
   if (t == target::neon) return f(Kernels<target::neon>{});
 #elif defined(__wasm_simd128__)

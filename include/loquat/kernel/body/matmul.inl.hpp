@@ -4,7 +4,8 @@
 namespace loquat::kernel::inline LOQUAT_SIMD_ABI {
 
 template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
-  static constexpr std::size_t tile_columns = simd::LOQUAT_TARGET_NS::tile_columns;
+  static constexpr std::size_t tile_columns = simd::LOQUAT_TARGET_NS::tile_columns,
+                               tile_cell = simd::LOQUAT_TARGET_NS::tile_cell;
 
   template <std::size_t N> static void quantize(float const* x, std::size_t k, rounded_columns out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
@@ -36,7 +37,8 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
         if (j < n) quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums, to.totals + j});
         for (auto& q : quants)
           q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
-        for (std::size_t q = 0; q < N / 4; ++q) std::memcpy(to.quants + (q * tile_columns + j) * 4, quants + q * 4, 4);
+        for (std::size_t q = 0; q < N / tile_cell; ++q)
+          std::memcpy(to.quants + (q * tile_columns + j) * tile_cell, quants + q * tile_cell, tile_cell);
         for (std::size_t q = 0; q < N / 32; ++q) std::memcpy(to.sums + (q * tile_columns + j) * 2, sums + q * 2, 4);
       }
   }
@@ -338,7 +340,7 @@ template <integer_format Format> struct matmuls<simd::LOQUAT_TARGET_NS::this_tar
             if constexpr (less_offset) q[j] = v::minus(q[j], v::broadcast_byte(layout.offset));
             if constexpr (scaled) q[j] = v::byte_products(q[j], v::scales_of_step(factors[j], s));
           }
-          v::store_quads(q, w.quants + (d + s * 32) * tile::rows + i * 4, tile::rows * 4);
+          v::store_cells(q, w.quants + (d + s * 32) * tile::rows + i * v::tile_cell, tile::rows * v::tile_cell);
         }
         unpack_scales<0>(block, d, i, w);
         unpack_scales<4>(block, d, i + 4, w);

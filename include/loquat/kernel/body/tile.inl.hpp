@@ -134,36 +134,40 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
     }
   }
 
-  // sums += the dot products of the next Quads · 4 weights of every row
+  // sums += the dot products of the next Quads · 4 weights of every row, cell by cell, with `together` columns at once
   template <std::size_t Quads, class Sums, class Scales>
   LOQUAT_INLINE static void add_quads(Sums& sums, std::uint8_t*& weights, std::int8_t*& x,
                                       Scales const& scales) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    constexpr std::size_t run = std::min(Quads, L.run);
+    constexpr std::size_t run = std::min(Quads, L.run), cell = v::tile_cell, together = v::partial_columns;
+    static_assert(run * 4 % cell == 0 && width % together == 0);
     LOQUAT_UNROLL_BY(v::tile_unroll)
     for (std::size_t q = 0; q < Quads; q += run) {
-      v::row_partial partial[width][vectors];
+      v::row_partial partial[width / together][vectors];
       LOQUAT_UNROLL
-      for (std::size_t j = 0; j < width; ++j) {
+      for (std::size_t j = 0; j < width; j += together) {
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) partial[j][i] = v::begin(sums[j][i]);
+        for (std::size_t i = 0; i < vectors; ++i) partial[j / together][i] = v::begin(sums[j][i]);
       }
       LOQUAT_UNROLL
-      for (std::size_t r = 0; r < run; ++r, weights += rows * 4, x += v::tile_columns * 4) {
+      for (std::size_t r = 0; r < run * 4 / cell; ++r, weights += rows * cell, x += width * cell) {
         v::row_bytes w[vectors];
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * 4);
+        for (std::size_t i = 0; i < vectors; ++i) w[i] = v::load_row_bytes(weights + i * lanes * cell);
         LOQUAT_UNROLL
-        for (std::size_t j = 0; j < width; ++j) {
+        for (std::size_t j = 0; j < width; j += together) {
           LOQUAT_UNROLL
-          for (std::size_t i = 0; i < vectors; ++i)
-            partial[j][i] = v::template dot4<L.is_signed>(partial[j][i], w[i], x + j * 4);
+          for (std::size_t i = 0; i < vectors; ++i) {
+            auto& sum = partial[j / together][i];
+            sum = v::template dot_cells<L.is_signed>(sum, w[i], x + j * cell);
+          }
         }
       }
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < width; ++j) {
         LOQUAT_UNROLL
-        for (std::size_t i = 0; i < vectors; ++i) sums[j][i] = v::end(sums[j][i], partial[j][i], scales[i]);
+        for (std::size_t i = 0; i < vectors; ++i)
+          sums[j][i] = v::end(sums[j][i], partial[j / together][i], scales[i], j % together);
       }
     }
   }

@@ -142,7 +142,7 @@ LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32
 }
 
 inline constexpr std::size_t row_lanes = 8;
-inline constexpr std::size_t tile_vectors = 2, tile_columns = 4;
+inline constexpr std::size_t tile_vectors = 2, tile_columns = 4, tile_cell = 4, partial_columns = 1;
 inline constexpr int tile_unroll = 1, tile_excess = 0;
 inline constexpr std::size_t float_rows = 2, float_columns = 3;
 struct row_sums {
@@ -160,7 +160,8 @@ struct row_partial { // sums of pairs, 16 bits
   __m256i v;
 };
 LOQUAT_INLINE row_partial begin(row_sums) noexcept { return {_mm256_setzero_si256()}; }
-template <bool Signed> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
+template <bool Signed>
+LOQUAT_INLINE row_partial dot_cells(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;
   std::memcpy(&four, x, 4);
   return {in_order(_mm256_add_epi16(acc.v, pairs<Signed>(w.v, _mm256_set1_epi32(four))))};
@@ -176,7 +177,7 @@ LOQUAT_INLINE row_scales load_row_scales(std::int32_t const* p) noexcept {
 }
 LOQUAT_INLINE row_scales unit_scales() noexcept { return {_mm256_set1_epi16(1)}; }
 inline constexpr bool scales_partials = true; // the sums of pairs are scaled where they are widened
-LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, row_scales scales) noexcept {
+LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, row_scales scales, std::size_t) noexcept {
   return {in_order(_mm256_add_epi32(sums.v, _mm256_madd_epi16(partial.v, scales.v)))};
 }
 // sums of one column begin with factor · the sum of the group's activations

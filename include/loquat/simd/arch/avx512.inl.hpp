@@ -94,7 +94,8 @@ LOQUAT_INLINE __m256i dots(two_rows a, two_rows b, two_rows c, two_rows d, i8x32
 
 inline constexpr std::size_t row_lanes = 16;
 inline constexpr std::size_t tile_vectors = 2, tile_columns = 6; // 24 accumulators of 32 registers
-inline constexpr int tile_unroll = 8;                            // or GCC copies every accumulator in every step
+inline constexpr std::size_t tile_cell = 4, partial_columns = 1;
+inline constexpr int tile_unroll = 8;   // or GCC copies every accumulator in every step
 inline constexpr int tile_excess = 128; // a tile's activations are the unsigned factors of vpdpbusd
 inline constexpr std::size_t float_rows = 4, float_columns = 4;
 struct row_sums {
@@ -108,7 +109,7 @@ LOQUAT_INLINE row_sums broadcast_sums(std::int32_t x) noexcept { return {_mm512_
 LOQUAT_INLINE row_bytes load_row_bytes(std::uint8_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
 using row_partial = row_sums;
 LOQUAT_INLINE row_partial begin(row_sums sums) noexcept { return sums; }
-template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
+template <bool> LOQUAT_INLINE row_partial dot_cells(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   std::int32_t four;
   std::memcpy(&four, x, 4);
   return {_mm512_dpbusd_epi32(acc.v, _mm512_set1_epi32(four), w.v)};
@@ -120,7 +121,7 @@ constexpr std::int32_t row_scale(std::int8_t g) noexcept { return g; }
 LOQUAT_INLINE row_scales load_row_scales(std::int32_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
 LOQUAT_INLINE row_scales unit_scales() noexcept { return {_mm512_set1_epi32(1)}; }
 inline constexpr bool scales_partials = false; // sums are scaled as wholes
-LOQUAT_INLINE row_sums end(row_sums, row_partial partial, row_scales) noexcept { return partial; }
+LOQUAT_INLINE row_sums end(row_sums, row_partial partial, row_scales, std::size_t) noexcept { return partial; }
 LOQUAT_INLINE row_sums plus_scaled(row_sums a, row_sums b, row_scales scales) noexcept {
   return {_mm512_add_epi32(a.v, _mm512_mullo_epi32(b.v, scales.v))};
 }

@@ -93,8 +93,13 @@ LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   i32x4 const s = plus_products(i32x4{}, load_as<i8x16>(p), ones);
   return static_cast<std::int16_t>(s[0] + s[1] + s[2] + s[3]);
 }
-// eight rows of 32 bytes to out[quad][row][4], quads `stride` bytes apart
-LOQUAT_INLINE void store_quads(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
+// eight rows of 32 bytes to out[cell][row][tile_cell], cells `stride` bytes apart
+LOQUAT_INLINE void store_cells(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
+  if constexpr (tile_cell == 8) {
+    auto const* const from = reinterpret_cast<std::uint8_t const*>(row);
+    for (std::size_t i = 0; i < 32; ++i) std::memcpy(out + i % 4 * stride + i / 4 * 8, from + i * 8, 8);
+    return;
+  }
   auto const store = [&](std::uint8_t* to, u8x16 a, u8x16 b, u8x16 c, u8x16 d) { // a transposition of 4 × 4 words
     auto const words = [](u8x16 x) { return reinterpret_cast<u32x4>(x); };
     auto const first = [&](u8x16 x, u8x16 y) { return __builtin_shufflevector(words(x), words(y), 0, 4, 1, 5); };
@@ -268,7 +273,8 @@ template <bool> LOQUAT_INLINE narrow_sums plus(narrow_sums acc, i8x32 w, i8x32 x
 LOQUAT_INLINE i32x8 plus(i32x8 acc, narrow_sums a) noexcept { return {acc.lo + widened(a.lo), acc.hi + widened(a.hi)}; }
 
 // --- tiles ----------------------------------------------------------------------------------------------------------
-// A target brings row_partial, begin, dot4 and end.
+// A target brings row_bytes; row_partial, sums for `partial_columns` columns; begin; dot_cells, which adds the products
+// of `tile_cell` weights of each row; and end for one of the columns.
 inline constexpr std::size_t row_lanes = 4;
 inline constexpr bool scales_partials = true; // sums are scaled where they are added to those of the group
 inline constexpr int tile_unroll = 1, tile_excess = 0;

@@ -89,8 +89,8 @@ LOQUAT_INLINE i8x32 ternary_digits(i8x32 a) noexcept {
                 is_two = _mm256_cmpgt_epi8(a.v, _mm256_set1_epi8(170 - 128));
   return {_mm256_sub_epi8(_mm256_add_epi8(_mm256_set1_epi8(1), is_zero), is_two)};
 }
-// eight rows of 32 bytes to out[quad][row][4], quads `stride` bytes apart
-LOQUAT_INLINE void store_quads(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
+// eight rows of 32 bytes to out[cell][row][4], cells `stride` bytes apart
+LOQUAT_INLINE void store_cells(i8x32 const (&row)[8], std::uint8_t* out, std::size_t stride) noexcept {
   // a transposition of 8 × 8 words: pairs, then quadruples, then halves
   __m256i const ab0 = _mm256_unpacklo_epi32(row[0].v, row[1].v), ab1 = _mm256_unpackhi_epi32(row[0].v, row[1].v),
                 cd0 = _mm256_unpacklo_epi32(row[2].v, row[3].v), cd1 = _mm256_unpackhi_epi32(row[2].v, row[3].v),

@@ -22,7 +22,7 @@ LOQUAT_INLINE narrow_half plus_narrow(narrow_half acc, i8x16 w, i8x16 x) noexcep
 }
 LOQUAT_INLINE i32x4 widened(narrow_half a) noexcept { return vpaddlq_s16(a); }
 
-inline constexpr std::size_t tile_vectors = 2, tile_columns = 4;
+inline constexpr std::size_t tile_vectors = 2, tile_columns = 4, tile_cell = 4, partial_columns = 1;
 inline constexpr std::size_t float_rows = 2, float_columns = 2, attention_sums = 4;
 using row_sums = i32x4;
 using row_bytes = i8x16;
@@ -34,11 +34,11 @@ constexpr std::size_t quads_of_a_partial(int largest) noexcept { // how many pro
   return most >= 8 ? 8 : most >= 4 ? 4 : 2;
 }
 LOQUAT_INLINE row_partial begin(row_sums) noexcept { return {i16x8{}, i16x8{}}; }
-template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
+template <bool> LOQUAT_INLINE row_partial dot_cells(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   i8x16 const four = reinterpret_cast<i8x16>(i32x4{} + load_as<std::int32_t>(x));
   return {vmlal_s8(acc.lo, vget_low_s8(w), vget_low_s8(four)), vmlal_high_s8(acc.hi, w, four)};
 }
-LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, i32x4 scales) noexcept {
+LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, i32x4 scales, std::size_t) noexcept {
   return sums + added_pairs(vpaddlq_s16(partial.lo), vpaddlq_s16(partial.hi)) * scales;
 }
 

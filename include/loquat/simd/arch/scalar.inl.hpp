@@ -94,7 +94,7 @@ LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   return static_cast<std::int16_t>(total);
 }
 
-inline constexpr std::size_t tile_columns = 1, tile_excess = 0;
+inline constexpr std::size_t tile_columns = 1, tile_cell = 4, tile_excess = 0;
 inline constexpr std::size_t float_rows = 1, float_columns = 1; // a tile of float dot products
 
 // attention to integers: sixteen lanes of pairs of 16 bits, and of 32-bit sums

@@ -66,7 +66,7 @@ LOQUAT_INLINE narrow_half plus_narrow(narrow_half acc, i8x16 w, i8x16 x) noexcep
 }
 LOQUAT_INLINE i32x4 widened(narrow_half a) noexcept { return wasm_i32x4_extadd_pairwise_i16x8(a); }
 
-inline constexpr std::size_t tile_vectors = 2, tile_columns = 2;
+inline constexpr std::size_t tile_vectors = 2, tile_columns = 2, tile_cell = 4, partial_columns = 1;
 inline constexpr std::size_t float_rows = 1, float_columns = 1, attention_sums = 2;
 using row_sums = i32x4;
 using row_bytes = i8x16;
@@ -75,11 +75,11 @@ struct row_partial { // two sums of each row
 };
 constexpr std::size_t quads_of_a_partial(int) noexcept { return 8; } // they have 32 bits
 LOQUAT_INLINE row_partial begin(row_sums) noexcept { return {i32x4{}, i32x4{}}; }
-template <bool> LOQUAT_INLINE row_partial dot4(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
+template <bool> LOQUAT_INLINE row_partial dot_cells(row_partial acc, row_bytes w, std::int8_t const* x) noexcept {
   i16x8 const four = low_words(reinterpret_cast<i8x16>(i32x4{} + load_as<std::int32_t>(x)));
   return {acc.lo + pair_products(low_words(w), four), acc.hi + pair_products(high_words(w), four)};
 }
-LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, i32x4 scales) noexcept {
+LOQUAT_INLINE row_sums end(row_sums sums, row_partial partial, i32x4 scales, std::size_t) noexcept {
   return sums + added_pairs(partial.lo, partial.hi) * scales;
 }
 
