@@ -7,8 +7,8 @@ template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
 #ifdef LOQUAT_VECTORS
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t chains = 8;
-    std::uint8_t const ones[v::row_lanes * 4] = {1};
-    std::int8_t const x[4] = {1, 2, 3, 4};
+    std::uint8_t const ones[v::row_lanes * v::tile_cell] = {1};
+    std::int8_t const x[v::partial_columns * v::tile_cell] = {1, 2, 3, 4};
     v::row_sums sums[chains];
     for (auto& s : sums) s = v::broadcast_sums(0);
     v::row_bytes w = v::load_row_bytes(ones);
@@ -16,11 +16,11 @@ template <> struct ceilings<simd::LOQUAT_TARGET_NS::this_target> {
       LOQUAT_UNROLL
       for (std::size_t j = 0; j < chains; ++j) {
         hide(w);
-        sums[j] = v::end(sums[j], v::template dot4<false>(v::begin(sums[j]), w, x), v::unit_scales());
+        sums[j] = v::end(sums[j], v::template dot_cells<false>(v::begin(sums[j]), w, x), v::unit_scales(), 0);
       }
     }
     for (auto& s : sums) keep(s);
-    return rounds * chains * v::row_lanes * 4;
+    return rounds * chains * v::row_lanes * v::partial_columns * v::tile_cell;
 #else
     int sum = 0, w = 3;
     for (std::size_t i = 0; i < rounds; ++i) {
