@@ -63,7 +63,7 @@ settings parse(int argc, char** argv) {
       bool known = false;
       for (auto t : loquat::simd::all_targets)
         if (name(t) == wanted) s.targets.push_back(t), known = true;
-      if (!known) fail("unknown target");
+      if (!known) fail("this architecture has no such target");
     } else if (arg == "--help") {
       std::fputs(usage, stdout);
       std::exit(0);

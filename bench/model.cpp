@@ -78,7 +78,7 @@ settings parse(int argc, char** argv) {
       bool known = false;
       for (auto t : loquat::simd::all_targets)
         if (name(t) == wanted) s.cpu.target = t, known = true;
-      if (!known) fail("unknown target; expected scalar, avx2 or avx512");
+      if (!known) fail("this architecture has no such target");
     } else if (arg == "--peer") {
       peer p{value(), {}, {}, {}};
       for (double& rate : p.rates) rate = std::atof(value());
