@@ -3,9 +3,13 @@
 /// A text under way through normalizers and pre-tokenizers: its bytes now and, where somebody wants offsets, of which
 /// bytes of the original each of them is made.
 
+#include <loquat/core/utf8.hpp>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace loquat {
@@ -22,36 +26,80 @@ struct byte_range {
 /// front), as Hugging Face tokenizers have it. Buffers are kept from text to text.
 class aligned_text {
  public:
-  constexpr std::string_view bytes() const noexcept { return {bytes_.data(), bytes_.size()}; } ///< the text now
-  constexpr std::size_t size() const noexcept { return bytes_.size(); }                        ///< in bytes
-  constexpr bool aligned() const noexcept { return aligned_; } ///< whether origins are kept
-  /// Of which bytes of the original byte `i` is made; nothing sensible unless `aligned()`.
-  constexpr byte_range origin(std::size_t i) const noexcept { return origins_[i]; }
+  constexpr std::string_view bytes() const noexcept { return {bytes_.data(), size_}; } ///< the text now
+  constexpr std::size_t size() const noexcept { return size_; }                        ///< in bytes
+  constexpr bool aligned() const noexcept { return aligned_; }                         ///< whether origins are kept
+  /// Of which bytes of the original byte `i` is made; nothing, unless `aligned()`.
+  constexpr byte_range origin(std::size_t i) const noexcept { return aligned_ ? origins_[i] : byte_range{}; }
 
   /// Empties it. `aligned`: keep origins from now on.
-  constexpr void clear(bool aligned) {
-    bytes_.clear();
-    origins_.clear();
+  constexpr void clear(bool aligned) noexcept {
+    size_ = 0;
     aligned_ = aligned;
   }
-  /// Appends `text`, of the original from byte `at` on; each byte has the range of its character if `text` is UTF-8 and
-  /// this is called character by character, else of itself.
+  /// Becomes `text`, which is the original from byte `at` on; a character's bytes have the range of the character.
+  constexpr void assign(std::string_view text, bool aligned, std::size_t at = 0) {
+    clear(aligned);
+    append(text, {});
+    if (!aligned) return;
+    for (std::size_t i = 0; i < text.size();) {
+      std::size_t const n = static_cast<unsigned char>(text[i]) < 0x80 ? 1 : utf8::decode(text.substr(i)).length;
+      byte_range const range{static_cast<std::uint32_t>(at + i), static_cast<std::uint32_t>(at + i + n)};
+      for (std::size_t const end = i + n; i < end; ++i) origins_[i] = range;
+    }
+  }
+  /// Appends `text`, all of it made of `origin`.
   constexpr void append(std::string_view text, byte_range origin) {
-    bytes_.insert(bytes_.end(), text.begin(), text.end());
-    if (aligned_) origins_.insert(origins_.end(), text.size(), origin);
+    auto const at = grow(text.size());
+    if (text.size() <= 4) // mostly one character
+      for (std::size_t i = 0; i < text.size(); ++i) bytes_[at + i] = text[i];
+    else
+      std::copy_n(text.data(), text.size(), bytes_.data() + at);
+    if (aligned_) std::fill_n(origins_.data() + at, text.size(), origin);
+  }
+  /// Appends bytes `begin` … `end` of another text, with their origins.
+  constexpr void append(aligned_text const& from, std::size_t begin, std::size_t end) {
+    auto const at = grow(end - begin);
+    std::copy_n(from.bytes_.data() + begin, end - begin, bytes_.data() + at);
+    if (aligned_) std::copy_n(from.origins_.data() + begin, end - begin, origins_.data() + at);
+  }
+  /// The bytes, to be overwritten; their origins stay.
+  constexpr char* data() noexcept { return bytes_.data(); }
+  /// Gives byte `i` another origin; nothing happens unless `aligned()`.
+  constexpr void set_origin(std::size_t i, byte_range origin) noexcept {
+    if (aligned_) origins_[i] = origin;
+  }
+  /// Drops all but bytes `begin` … `end`.
+  constexpr void keep(std::size_t begin, std::size_t end) noexcept {
+    size_ = end - begin;
+    if (begin == 0) return;
+    std::copy_n(bytes_.data() + begin, size_, bytes_.data());
+    if (aligned_) std::copy_n(origins_.data() + begin, size_, origins_.data());
   }
   /// Exchanges contents: how a step writes its result into a second text and hands it over.
   constexpr void swap(aligned_text& other) noexcept {
     bytes_.swap(other.bytes_);
     origins_.swap(other.origins_);
-    bool const mine = aligned_;
-    aligned_ = other.aligned_;
-    other.aligned_ = mine;
+    std::swap(size_, other.size_);
+    std::swap(aligned_, other.aligned_);
   }
 
  private:
-  std::vector<char> bytes_;
+  /// Makes room for `n` bytes more and returns where they begin.
+  constexpr std::size_t grow(std::size_t n) {
+    auto const at = size_;
+    size_ += n;
+    if (size_ > bytes_.size() || (aligned_ && size_ > origins_.size())) reserve();
+    return at;
+  }
+  [[gnu::noinline]] constexpr void reserve() {
+    if (size_ > bytes_.size()) bytes_.resize(std::max(size_, 2 * bytes_.size()), char{});
+    if (aligned_) origins_.resize(bytes_.size(), byte_range{});
+  }
+
+  std::vector<char> bytes_; // and `origins_`: buffers, longer than the text
   std::vector<byte_range> origins_;
+  std::size_t size_ = 0;
   bool aligned_ = false;
 };
 

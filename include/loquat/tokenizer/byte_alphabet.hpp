@@ -1,37 +1,38 @@
 #pragma once
 /// \file
-/// The characters that stand for bytes in byte-level vocabularies (GPT-2, Radford et al. 2019): printable Latin-1 for
-/// itself, the others from U+0100 on in order.
+/// GPT-2's alphabet of bytes: each of the 256 bytes as a printable character, so that texts of bytes are texts.
 
 #include <loquat/core/utf8.hpp>
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 
 namespace loquat {
 
-/// The character of each byte.
-inline constexpr auto byte_alphabet = [] {
-  std::array<char16_t, 256> characters{};
-  char16_t next = 0x100;
-  for (std::size_t b = 0; b < 256; ++b) {
-    bool const printable = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b != 0xAD);
-    characters[b] = printable ? static_cast<char16_t>(b) : next++;
+/// The characters by byte: those that Latin-1 prints are themselves, the others U+0100 and so on.
+inline constexpr std::array<utf8::encoded, 256> byte_alphabet = [] {
+  std::array<utf8::encoded, 256> all{};
+  char32_t other = 0x100;
+  for (char32_t b = 0; b < 256; ++b) {
+    bool const prints = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xFF && b != 0xAD);
+    all[b] = utf8::encode(prints ? b : other++);
   }
-  return characters;
+  return all;
 }();
 
-/// The byte of a character of the alphabet, or −1.
+/// The byte that a character of the alphabet stands for, or -1.
 constexpr int byte_of(char32_t c) noexcept {
-  constexpr auto bytes = [] {
-    std::array<std::int16_t, 0x144> all{};
-    all.fill(-1);
-    for (std::size_t b = 0; b < 256; ++b) all[byte_alphabet[b]] = static_cast<std::int16_t>(b);
-    return all;
+  constexpr auto others = [] { // of U+0100 on
+    std::array<unsigned char, 68> bytes{};
+    std::size_t n = 0;
+    for (unsigned b = 0; b < 256; ++b)
+      if (auto const d = utf8::decode(byte_alphabet[b].view()).code_point; d >= 0x100 && n < bytes.size())
+        bytes[n++] = static_cast<unsigned char>(b);
+    return bytes;
   }();
-  return c < bytes.size() ? bytes[c] : -1;
+  if (c >= 0x100) return c < 0x100 + others.size() ? others[c - 0x100] : -1;
+  return utf8::decode(byte_alphabet[c].view()).code_point == c ? static_cast<int>(c) : -1;
 }
 
 /// Appends the bytes that `text`, in the alphabet, stands for. False, and nothing is appended, if a character is not of
