@@ -5,7 +5,11 @@
 /// bad byte.
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 namespace loquat::utf8 {
 
@@ -66,9 +70,16 @@ constexpr std::size_t valid_prefix(std::string_view text) noexcept {
   while (at < text.size()) {
     if (static_cast<unsigned char>(text[at]) < 0x80) {
       ++at;
+      if (!std::is_constant_evaluated()) {
+        for (; text.size() - at >= 16; at += 16) { // ASCII
+          std::uint64_t words[2];
+          std::memcpy(words, text.data() + at, sizeof words);
+          if (((words[0] | words[1]) & 0x8080808080808080u) != 0) break;
+        }
+      }
       continue;
     }
-    auto const c = decode(text.substr(at));
+    auto const c = decode({text.data() + at, text.size() - at});
     if (!c.valid) break;
     at += c.length;
   }
@@ -96,6 +107,34 @@ constexpr lead read_lead(unsigned char byte) noexcept {
 }
 
 } // namespace detail
+
+/// How many bytes in front of `text`, which begins with no valid character, are the longest start of one, at least 1:
+/// what one U+FFFD stands for (Unicode 16, section 3.9).
+constexpr std::size_t malformed_length(std::string_view text) noexcept {
+  auto const [length, second_min, second_max] = detail::read_lead(static_cast<unsigned char>(text[0]));
+  std::size_t n = 1;
+  for (; n < length && n < text.size(); ++n) {
+    auto const byte = static_cast<unsigned char>(text[n]);
+    if (n == 1 ? byte < second_min || byte > second_max : (byte & 0xC0u) != 0x80u) break;
+  }
+  return n;
+}
+
+/// Replaces what is no UTF-8 in a string or vector of `char` from `begin` on by U+FFFD: each longest start of a
+/// character, or with `each_byte` every byte.
+template <class Out> constexpr void replace_invalid(Out& out, std::size_t begin, bool each_byte = false) {
+  std::string_view const all(out.data() + begin, out.size() - begin);
+  auto const good = valid_prefix(all);
+  if (good == all.size()) return;
+  std::vector<char> const raw(all.begin() + static_cast<std::ptrdiff_t>(good), all.end());
+  out.resize(begin + good);
+  for (std::string_view rest(raw.data(), raw.size()); !rest.empty();) {
+    auto const c = decode(rest);
+    auto const bytes = c.valid ? rest.substr(0, c.length) : replacement_bytes;
+    out.insert(out.end(), bytes.begin(), bytes.end());
+    rest.remove_prefix(c.valid || each_byte ? c.length : malformed_length(rest));
+  }
+}
 
 /// Length in bytes of `text` without a character at its end that has begun but lacks bytes. Bytes that no further byte
 /// could make valid count as complete: they need not be waited for.

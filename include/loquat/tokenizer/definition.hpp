@@ -155,7 +155,7 @@ struct scored_bpe {
 };
 /// A token for each character (SentencePiece's CHAR).
 struct characters {
-  vocabulary pieces{};
+  vocabulary pieces{}; ///< as those of `scored_bpe`
   token unknown = no_token;
 };
 /// Longest match, again and again.
@@ -171,6 +171,10 @@ struct unigram {
   std::vector<double> scores{}; ///< logarithms of probabilities, by id
   token unknown = no_token;
   bool byte_fallback = false;
+  /// As SentencePiece has it, where Hugging Face tokenizers differ: U+2581 in pieces is a space, sums are rounded to
+  /// single precision, user-defined pieces have a score of about 0, unknown characters in a row are never a piece, and
+  /// of the bytes of a character the last one stands for all of its text.
+  bool sentencepiece = false;
 };
 /// A word is a token or unknown.
 struct word_level {

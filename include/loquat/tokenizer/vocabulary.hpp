@@ -27,29 +27,13 @@ enum class token_kind : unsigned char {
   byte = 6,         ///< one byte, for characters that have no piece
 };
 
-/// A vocabulary as a file gives it: what `sentencepiece_bpe::make` reads. Only views; nothing is kept.
-struct vocabulary_spec {
-  std::span<std::string_view const> pieces; ///< by id; U+2581 stands for a space, `<0x0A>` for a byte
-  std::span<float const> scores;            ///< by id; higher is merged first
-  std::span<token_kind const> kinds;        ///< by id
-  token begin = no_token;                   ///< put before a text if `add_begin`
-  token end = no_token;                     ///< put after a text if `add_end`
-  token unknown = no_token;                 ///< for what has no piece; if not given, the first token of that kind
-  bool add_begin = true;
-  bool add_end = false;
-  bool add_space_prefix = true;          ///< a space before the text
-  bool remove_extra_whitespaces = false; ///< spaces at both ends go, runs become one
-  /// 0x20 in a user-defined piece is a space, as in GGUF, whose writers put it for U+2581. In SentencePiece's own
-  /// models it is not, since normalised text has no 0x20: such a piece is never found.
-  bool plain_spaces = false;
-};
-
 /// The bytes and kinds of tokens.
 class vocabulary {
  public:
   constexpr vocabulary() = default;
 
-  constexpr std::size_t size() const noexcept { return kinds_.size(); } ///< ids are 0 … size() - 1
+  constexpr std::size_t size() const noexcept { return kinds_.size(); }       ///< ids are 0 … size() - 1
+  constexpr std::size_t size_bytes() const noexcept { return bytes_.size(); } ///< of all pieces together
   /// The bytes of a token; empty for an id out of range.
   constexpr std::string_view piece(token id) const noexcept {
     if (!contains(id)) return {};
@@ -75,6 +59,26 @@ class vocabulary {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
     kinds_.push_back(kind);
+    return true;
+  }
+  /// Rewrites every piece: `write(piece, to)` puts at most `growth` times as many bytes as `piece` has to `to`, and
+  /// returns how many. False, and nothing changes, if all pieces together would take 4 GiB.
+  template <class Write> [[nodiscard]] constexpr bool rewrite(std::size_t growth, Write write) {
+    std::vector<char> bytes(bytes_.size(), '\0');
+    std::vector<std::uint32_t> ends;
+    ends.reserve(ends_.size());
+    ends.push_back(0);
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < this->size(); ++i) {
+      auto const from = piece(static_cast<token>(i));
+      if (bytes.size() - size < growth * from.size()) bytes.resize(2 * bytes.size() + growth * from.size(), '\0');
+      size += write(from, bytes.data() + size);
+      if (size > std::numeric_limits<std::uint32_t>::max()) return false;
+      ends.push_back(static_cast<std::uint32_t>(size));
+    }
+    bytes.resize(size);
+    bytes_.swap(bytes);
+    ends_.swap(ends);
     return true;
   }
   /// Makes room for `pieces` pieces of `bytes` bytes together.
