@@ -1,0 +1,162 @@
+#pragma once
+/// \file
+/// How a byte-pair encoding is built from a definition. Part of `bpe.hpp`.
+
+#include <loquat/tokenizer/models/bpe_model.hpp>
+
+namespace loquat {
+
+constexpr result<bpe> bpe::make(token_model::bpe definition) {
+  bpe out;
+  out.model_ = std::move(definition);
+  auto& model = out.model_;
+  auto const& pieces = model.pieces;
+  auto const n = pieces.size();
+  bool const affixes = !model.continuing_prefix.view().empty() || !model.word_suffix.view().empty();
+  if (n >= merge_table::none || model.merges.size() >= merge_table::none)
+    return fail(errc::unsupported, "bpe: more than ", merge_table::none - 1, " tokens or merges: ", n, " and ",
+                model.merges.size());
+  if (model.unknown != no_token && !pieces.contains(model.unknown))
+    return fail(errc::malformed, "bpe: the unknown token is ", model.unknown, ", but there are ", n, " tokens");
+  if (model.ranked && (affixes || model.byte_fallback || !model.merges.empty()))
+    return fail(errc::unsupported, "bpe: ranked pieces go with no merges, no prefix, no suffix and no byte fallback");
+
+  out.index_ = piece_index(pieces);
+  for (std::size_t b = 0; b < out.characters_.size(); ++b) {
+    char const byte = static_cast<char>(b);
+    auto const id = out.find({&byte, 1});
+    out.characters_[b] = id != no_token && out.is_found(id) ? id : no_token;
+  }
+  out.plain_ = model.bytes && !affixes &&
+               std::find(out.characters_.begin(), out.characters_.end(), no_token) == out.characters_.end();
+  if (model.byte_fallback)
+    out.byte_tokens_ = find_byte_tokens(pieces, [&](std::string_view name) { return out.find(name); });
+
+  out.words_.assign(n / 64 + 1, 0);
+  if (model.ranked) {
+    out.rank_pieces();
+    return out;
+  }
+  std::vector<merge_rule> merges;
+  if (auto const ok = out.read_merges(merges); !ok) return ok.error();
+  model.merges = {};
+  if (!affixes && !model.whole_words && out.learn(merges)) return out; // else the words need not be known
+  out.merges_ = merge_table(merges.size());
+  for (std::size_t rank = 0; rank < merges.size(); ++rank)
+    out.merges_.insert(static_cast<std::uint32_t>(rank), merges[rank]);
+  if (!model.whole_words) out.find_words();
+  return out;
+}
+
+/// Finds the merge that makes each piece, by encoding it without itself; shorter pieces come first. (Why there is no
+/// other: `merge_history.hpp`.)
+constexpr void bpe::rank_pieces() {
+  auto const& pieces = model_.pieces;
+  std::vector<std::uint32_t> begins; // of the pieces of each length in `order`
+  auto const length = [&](std::size_t i) { return pieces.piece(static_cast<token>(i)).size(); };
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (length(i) + 2 > begins.size()) begins.resize(length(i) + 2, 0);
+    ++begins[length(i) + 1];
+  }
+  for (std::size_t n = 1; n < begins.size(); ++n) begins[n] += begins[n - 1];
+  std::vector<token> order(pieces.size(), no_token);
+  for (std::size_t i = 0; i < pieces.size(); ++i) order[begins[length(i)]++] = static_cast<token>(i);
+
+  merges_ = merge_table(pieces.size());
+  workspace room;
+  auto const& symbols = room.symbols;
+  for (token const id : order) {
+    if (!is_found(id) || find(pieces.piece(id)) != id) continue;
+    split(pieces.piece(id), room);
+    merges_.merge(room.symbols, room.merging);
+    std::size_t size = 0;
+    for (auto const& symbol : symbols) size += symbol.size;
+    if (symbols.size() > 2 || size != pieces.piece(id).size()) continue; // out of reach, or of bytes without a piece
+    if (symbols.size() == 2) merges_.insert(static_cast<std::uint32_t>(id), {symbols[0].id, symbols[1].id, id});
+    add_word(id);
+  }
+}
+
+/// Whether words may begin with this token as a symbol.
+constexpr bool bpe::is_single(token id) const noexcept {
+  auto const piece = model_.pieces.piece(id);
+  return !piece.empty() && piece.size() == (model_.bytes ? 1 : utf8::decode(piece).length) && is_found(id) &&
+         find(piece) == id;
+}
+
+/// Checks the merges and finds what they make.
+constexpr result<void> bpe::read_merges(std::vector<merge_rule>& out) const {
+  auto const& pieces = model_.pieces;
+  auto const prefix = model_.continuing_prefix.view().size();
+  std::vector<char> text;
+  out.reserve(model_.merges.size());
+  token last = 0;
+  for (auto const [left, right] : model_.merges) {
+    if (!pieces.contains(left) || !pieces.contains(right))
+      return fail(errc::malformed, "bpe: merge ", out.size(), " is of tokens ", left, " and ", right, " of ",
+                  pieces.size());
+    auto const head = pieces.piece(left), tail = pieces.piece(right);
+    if (head.empty() || tail.size() <= prefix)
+      return fail(errc::malformed, "bpe: merge ", out.size(), ": expected text in both tokens: ", left, ", ", right);
+    auto const rest = tail.substr(prefix);
+    auto const is_whole = [&](std::string_view piece) {
+      return piece.size() == head.size() + rest.size() && piece.starts_with(head) && piece.ends_with(rest);
+    };
+    if (!is_whole(pieces.piece(last))) ++last; // most often it is that of the merge before, or the next
+    if (index_.has_equals() || !is_whole(pieces.piece(last))) {
+      text.assign(head.begin(), head.end());
+      text.insert(text.end(), rest.begin(), rest.end());
+      last = find({text.data(), text.size()});
+    }
+    if (last == no_token)
+      return fail(errc::malformed, "bpe: merge ", out.size(), ": expected a piece of the text of ", head, " and ",
+                  rest);
+    out.push_back({left, right, last});
+  }
+  return {};
+}
+
+/// Keeps the merges that can happen. False, and nothing changes, if that is not easily known.
+constexpr bool bpe::learn(std::span<merge_rule const> merges) {
+  auto const n = model_.pieces.size();
+  auto const is_fallback = [&](token id) { // a symbol with more or other text than its piece
+    return id == model_.unknown || std::find(byte_tokens_.begin(), byte_tokens_.end(), id) != byte_tokens_.end();
+  };
+  merge_history history(n);
+  for (std::size_t i = 0; i < n; ++i)
+    if (is_single(static_cast<token>(i))) history.add_single(static_cast<token>(i));
+  merge_learner learner(history);
+  bool const fallback = model_.unknown != no_token || model_.byte_fallback;
+  for (auto const& rule : merges) {
+    if (fallback && (is_fallback(rule.left) || is_fallback(rule.right) || is_fallback(rule.merged))) return false;
+    if (!learner.offer(rule)) return false;
+  }
+  workspace room;
+  auto const pieces_of = [&](token id) -> std::vector<merge_symbol>& {
+    split(model_.pieces.piece(id), room);
+    return room.symbols;
+  };
+  if (!learner.finish(pieces_of, room.merging)) return false;
+  for (std::size_t i = 0; i < n; ++i)
+    if (history.is_made(static_cast<token>(i))) add_word(static_cast<token>(i));
+  merges_ = std::move(history).rules();
+  return true;
+}
+
+/// Finds the words that are one token by encoding every piece.
+constexpr void bpe::find_words() {
+  auto const& pieces = model_.pieces;
+  auto const suffix = model_.word_suffix.view();
+  workspace room;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto const id = static_cast<token>(i);
+    auto word = pieces.piece(id);
+    if (!is_found(id) || word.size() <= suffix.size() || !word.ends_with(suffix)) continue;
+    word.remove_suffix(suffix.size());
+    split(word, room);
+    merges_.merge(room.symbols, room.merging);
+    if (room.symbols.size() == 1 && room.symbols[0].id == id) add_word(id);
+  }
+}
+
+} // namespace loquat
