@@ -35,4 +35,15 @@ template <class Out> constexpr bool decode_base64(std::string_view text, Out& ou
   return count != 6; // a single digit is no byte
 }
 
+/// Appends `bytes` in base64, with padding, to a string or vector of `char`.
+template <class Out> constexpr void append_base64(std::string_view bytes, Out& out) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (; !bytes.empty(); bytes.remove_prefix(bytes.size() < 3 ? bytes.size() : 3)) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      bits = bits << 8 | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u);
+    for (std::size_t i = 0; i < 4; ++i) out.push_back(i <= bytes.size() ? digits[bits >> (18 - 6 * i) & 63] : '=');
+  }
+}
+
 } // namespace loquat

@@ -5,6 +5,7 @@
 
 #include <loquat/core/result.hpp>
 #include <loquat/tokenizer/definition.hpp>
+#include <loquat/tokenizer/models/plain_spaces.hpp>
 #include <loquat/tokenizer/sources/protobuf.hpp>
 
 #include <cstddef>
@@ -98,14 +99,17 @@ constexpr result<tokenizer_definition> read_sentencepiece_model(std::string_view
   using type = detail::sentencepiece_proto::model_type;
   std::vector<double> const scores(model.scores.begin(), model.scores.end());
   if (model.type == type::unigram)
-    out.model = token_model::unigram{std::move(model.pieces), scores, model.unknown, model.byte_fallback};
+    out.model = token_model::unigram{std::move(model.pieces), scores, model.unknown, model.byte_fallback, true};
   else if (model.type == type::bpe)
     out.model = token_model::scored_bpe{std::move(model.pieces), std::move(model.scores), model.unknown};
   else if (model.type == type::character)
     out.model = token_model::characters{std::move(model.pieces), model.unknown};
-  else if (model.type == type::word)
-    out.model = token_model::word_level{std::move(model.pieces), model.unknown};
-  else
+  else if (model.type == type::word) {
+    auto pieces = with_plain_spaces(std::move(model.pieces)); // as in normalized text
+    if (!pieces) return pieces.error().within("SentencePiece model");
+    out.model = token_model::word_level{*std::move(pieces), model.unknown};
+    out.pretokenizers.push_back(pretokenize::split{{owned_text(" ")}, pretokenize::behavior::merged_with_next});
+  } else
     return fail(errc::unsupported, "SentencePiece model: kind of model ", model.type, " is not known");
   return out;
 }

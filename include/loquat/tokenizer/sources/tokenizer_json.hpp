@@ -168,9 +168,10 @@ class json_model_reader {
   }
   constexpr bool add(vocabulary& out, std::string_view piece) {
     spelled_.clear();
-    auto const text =
-        bytes_ && append_bytes(piece, spelled_) ? std::string_view(spelled_.data(), spelled_.size()) : piece;
-    if (out.add(text, piece.empty() ? token_kind::unused : token_kind::normal)) return true;
+    bool const spelled = bytes_ && append_bytes(piece, spelled_);
+    auto const text = spelled ? std::string_view(spelled_.data(), spelled_.size()) : piece;
+    bool const usable = !piece.empty() && (spelled || !bytes_); // else no byte-level text comes to it
+    if (out.add(text, usable ? token_kind::normal : token_kind::unused)) return true;
     in_.wrong(fail(errc::unsupported, "JSON: pieces of 4 GiB and more"));
     return false;
   }

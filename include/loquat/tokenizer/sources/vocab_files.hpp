@@ -55,53 +55,70 @@ constexpr result<tokenizer_definition> read_vocab_txt(std::string_view text, voc
 
 namespace detail {
 
+/// What an escape of Python stands for, behind which `rest` then begins; `rest` is what follows the backslash. `bytes`:
+/// of a literal of bytes. False if it is none.
+constexpr bool read_python_escape(std::string_view& rest, bool bytes, std::vector<char>& out) {
+  if (rest.empty()) return false;
+  char const c = rest[0];
+  rest.remove_prefix(1);
+  if (std::size_t const digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0; digits != 0) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < digits; ++i) {
+      char const d = i < rest.size() ? rest[i] : ' ';
+      int const digit = d >= '0' && d <= '9'   ? d - '0'
+                        : d >= 'a' && d <= 'f' ? d - 'a' + 10
+                        : d >= 'A' && d <= 'F' ? d - 'A' + 10
+                                               : -1;
+      if (digit < 0) return false;
+      value = value * 16 + static_cast<std::uint32_t>(digit);
+    }
+    rest.remove_prefix(digits);
+    if (bytes) {
+      out.push_back(static_cast<char>(value));
+    } else {
+      auto const character = utf8::encode(value);
+      out.insert(out.end(), character.bytes, character.bytes + character.length);
+    }
+    return true;
+  }
+  constexpr std::string_view from = "\\'\"nrtabfv0", to("\\'\"\n\r\t\a\b\f\v\0", 11);
+  auto const i = from.find(c);
+  if (i == from.npos) return false;
+  out.push_back(to[i]);
+  return true;
+}
+
+/// Appends the bytes of `text`, which is what stands between the quotes of a literal of bytes. False if an escape is
+/// none.
+constexpr bool unescape_python(std::string_view text, std::vector<char>& out) {
+  while (!text.empty()) {
+    char const c = text[0];
+    text.remove_prefix(1);
+    if (c != '\\')
+      out.push_back(c);
+    else if (!read_python_escape(text, true, out))
+      return false;
+  }
+  return true;
+}
+
 /// The bytes of a literal of Python, 'text' or b'bytes', behind which `rest` then begins. False if it is none.
 constexpr bool read_python_literal(std::string_view& rest, std::vector<char>& out) {
   bool const bytes = rest.starts_with('b');
   if (bytes) rest.remove_prefix(1);
   if (!rest.starts_with('\'') && !rest.starts_with('"')) return false;
   char const quote = rest[0];
-  std::size_t at = 1;
-  auto const hexadecimal = [&](std::size_t digits, std::uint32_t& value) {
-    value = 0;
-    for (std::size_t i = 0; i < digits; ++i, ++at) {
-      if (at >= rest.size()) return false;
-      char const c = rest[at];
-      int const digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) return false;
-      value = value * 16 + static_cast<std::uint32_t>(digit);
-    }
-    return true;
-  };
-  while (at < rest.size() && rest[at] != quote) {
-    if (rest[at] != '\\') {
-      out.push_back(rest[at++]);
-      continue;
-    }
-    if (++at >= rest.size()) return false;
-    char const c = rest[at++];
-    std::uint32_t value = 0;
-    constexpr std::string_view from = "\\'\"nrtabfv0", to("\\'\"\n\r\t\a\b\f\v\0", 11);
-    if (c == 'x' || c == 'u' || c == 'U') {
-      if (!hexadecimal(c == 'x' ? 2 : c == 'u' ? 4 : 8, value)) return false;
-      if (bytes) {
-        out.push_back(static_cast<char>(value));
-      } else {
-        auto const character = utf8::encode(value);
-        out.insert(out.end(), character.bytes, character.bytes + character.length);
-      }
-    } else if (auto const i = from.find(c); i != from.npos) {
-      out.push_back(to[i]);
-    } else {
+  rest.remove_prefix(1);
+  while (!rest.empty()) {
+    char const c = rest[0];
+    rest.remove_prefix(1);
+    if (c == quote) return true;
+    if (c != '\\')
+      out.push_back(c);
+    else if (!read_python_escape(rest, bytes, out))
       return false;
-    }
   }
-  if (at >= rest.size()) return false;
-  rest.remove_prefix(at + 1);
-  return true;
+  return false;
 }
 
 } // namespace detail
