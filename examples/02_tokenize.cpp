@@ -2,7 +2,7 @@
 /// Shows the tokens of a text and puts the text together again: `02_tokenize [TEXT [MODEL.gguf]]`.
 
 #include "default_model.hpp"
-#include <loquat/tokenizer/from_gguf.hpp>
+#include <loquat/tokenizer/load.hpp>
 #include <loquat/tokenizer/text.hpp>
 
 #include <cstdio>

@@ -27,7 +27,7 @@ LAYERS = [  # from the bottom up; folders on one line are equals
 RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folders}
 
 # Folders that may see less than their layer allows.
-ONLY = {"tokenizer": {"tokenizer", "core", "io", "format"}}
+ONLY = {"tokenizer": {"tokenizer", "core", "io", "format", "parallel"}}
 NEVER = {("model", "tokenizer"), ("index", "kernel"), ("index", "backend"), ("index", "model"), ("rag", "model")}
 
 INTRINSICS = {"immintrin.h", "arm_neon.h", "wasm_simd128.h", "cpuid.h"}

@@ -31,8 +31,9 @@ flags+=" -isystem $build/headers -DLOQUAT_SOURCE_DIR='\"$PWD\"' -DLOQUAT_SEPARAT
 # What needs neither files nor threads nor exceptions; the rest runs on ARM only.
 portable="backend/cpu $(cd tests && echo kernel/*.cpp) core/arena core/json core/math core/utf8 format/gguf_malformed
   generate/generator generate/samplers io/bytes model/malformed plugin/host quant/formats quant/iq_formats quant/k_formats
-  quant/legacy_formats quant/mixes quant/quantize quant/ternary_and_fp4 simd/targets simd/vocabulary tokenizer/from_gguf
-  tokenizer/pair_map tokenizer/sentencepiece_bpe"
+  quant/legacy_formats quant/mixes quant/quantize quant/ternary_and_fp4 simd/targets simd/vocabulary tokenizer/added_tokens
+  tokenizer/bpe tokenizer/decoders tokenizer/encoding tokenizer/models tokenizer/normalize tokenizer/pair_map
+  tokenizer/pipeline tokenizer/pretokenize tokenizer/regex tokenizer/scored_bpe tokenizer/sources"
 others="format/gguf format/gguf_writer io/mmap model/constant model/forward model/goldens model/story parallel/pool"
 
 # link FOLDER "COMPILER OPTIONS" "SOURCES" "LINK OPTIONS": compiles what is older than the sources, and links `tests`.

@@ -17,7 +17,8 @@ struct hyperparameters;
 struct session_options;
 struct generate_options;
 struct generate_report;
-class sentencepiece_bpe;
+class tokenizer;
+struct tokenizer_definition;
 
 template <class Formats, Executor E> class basic_cpu;
 template <class Formats> class basic_reference;

@@ -32,5 +32,6 @@
 #include <loquat/quant/importance.hpp>
 #include <loquat/quant/mixes.hpp>
 #include <loquat/quant/quantize.hpp>
-#include <loquat/tokenizer/from_gguf.hpp>
+#include <loquat/tokenizer/encodings.hpp>
+#include <loquat/tokenizer/load.hpp>
 #include <loquat/tokenizer/text.hpp>

@@ -5,7 +5,7 @@
 
 #include <loquat/backend/cpu.hpp>
 #include <loquat/model/load.hpp>
-#include <loquat/tokenizer/from_gguf.hpp>
+#include <loquat/tokenizer/load.hpp>
 
 #include <array>
 #include <cstddef>

@@ -24,7 +24,7 @@ struct story {
   gguf::file file = gguf::open(here + "/examples/story.gguf").value();
   cpu machine{{2}};
   any_model<cpu> model = load(file, machine).value();
-  sentencepiece_bpe tok = tokenizer_from(file).value();
+  tokenizer tok = tokenizer_from(file).value();
 
   std::string tell(std::string_view prompt, auto sampler, generate_options options) const {
     auto talk = model.make_session().value();
@@ -79,8 +79,9 @@ TEST_CASE("the whole pipeline on a real model allocates nothing from the first t
   auto const sampler =
       repetition_penalty{1.1f} | top_k{40} | top_p{0.95f} | min_p{0.01f} | temperature{0.8f} | draw{.seed = 3};
   std::size_t first_piece = 0, bytes = 0;
+  tokenizer::workspace room;
   auto const run = [&] {
-    for (std::string_view piece : prompt | encode(s.tok) | generate(s.model, talk, sampler, {.max_tokens = 50}) |
+    for (std::string_view piece : prompt | encode(s.tok, room) | generate(s.model, talk, sampler, {.max_tokens = 50}) |
                                       decode(s.tok) | until("\n\n")) {
       if (bytes == 0) first_piece = test::allocations();
       bytes += piece.size();
@@ -92,8 +93,10 @@ TEST_CASE("the whole pipeline on a real model allocates nothing from the first t
   CHECK(end == first_piece);
 
   talk.truncate(0);
+  run(); // buffers of the tokenizer change places: now all of them have grown
+  talk.truncate(0);
   auto const warm = test::allocations();
-  CHECK(run() == warm); // a second run, prefill included
+  CHECK(run() == warm); // prefill included
 }
 
 } // namespace

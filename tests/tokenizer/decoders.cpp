@@ -18,7 +18,8 @@ namespace {
 template <class Step> std::string decoded(Step const& step, std::initializer_list<std::string_view> tokens) {
   token_texts in, out;
   for (auto const t : tokens) in.add(t);
-  decode_step::apply(step, in, out);
+  decode_step::workspace room;
+  decode_step::apply(step, in, out, room);
   CHECK(out.open() == 0);
   std::string all;
   for (std::size_t i = 0; i < out.size(); ++i) all += std::string(out[i]) + "|";
@@ -29,7 +30,8 @@ static_assert([] {
   token_texts in, out;
   in.add("a");
   in.add("<0x62>");
-  decode_step::apply(decode_step::byte_fallback{}, in, out);
+  decode_step::workspace room;
+  decode_step::apply(decode_step::byte_fallback{}, in, out, room);
   return out.size() == 2 && out[1] == "b" && out.joined() == "ab";
 }());
 

@@ -95,7 +95,7 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_names_commands_options_examples_and_statuses(self):
         text = self.ends(run("--help"), DONE).stdout.decode()
-        for command in ("generate", "inspect", "quantize", "tokenize", "verify"):
+        for command in ("generate", "inspect", "quantize", "tokenize", "train-tokenizer", "verify"):
             self.assertIn(command, text)
             own = self.ends(run(command, "--help"), DONE).stdout.decode()
             self.assertTrue(own.startswith(f"usage: loquat {command} [OPTION]... "))
@@ -586,12 +586,120 @@ class Tokenize(Case):
         begin = self.ids("")
         self.assertEqual(len(begin["ids"]), 1)
         name = begin["pieces"][0]
-        self.assertEqual(self.ids("--no-bos", "--special", name)["ids"], begin["ids"])
+        self.assertEqual(self.ids("--no-bos", "--special", "parse", name)["ids"], begin["ids"])
         self.assertGreater(len(self.ids("--no-bos", name)["ids"]), 1)
+        refused = self.ends(run("tokenize", MODEL, "a" + name, "--special", "error"), FAILED)
+        self.assertIn(f"a special token at byte 1: {name}", refused.stderr)
+
+    def test_offsets_say_where_tokens_come_from(self):
+        text = "One day, two birds"
+        found = self.ids("--no-bos", "--offsets", text)
+        self.assertEqual(found["offsets"][-1][1], len(text))
+        for piece, (begin, end) in zip(found["pieces"], found["offsets"]):
+            self.assertEqual(text[begin:end].strip(), piece.strip())
+        table = self.ends(run("tokenize", MODEL, "--no-bos", "--offsets", text), DONE).stdout.decode().splitlines()
+        self.assertEqual([int(n) for n in table[0].split()[1:3]], found["offsets"][0])
+
+    def test_counts(self):
+        counted = self.ends(run("tokenize", MODEL, "--count", "Once upon a time"), DONE).stdout
+        self.assertEqual(int(counted), len(self.ids("Once upon a time")["ids"]))
+
+    def test_lines_are_texts_of_their_own(self):
+        lines = b"One day\n\nTwo birds"
+        found = self.ends(run("tokenize", MODEL, "-", "--lines", "--json", stdin=lines), DONE).stdout.splitlines()
+        self.assertEqual([json.loads(line)["ids"] for line in found],
+                         [self.ids(line.decode())["ids"] for line in lines.split(b"\n")])
         self.assertEqual(self.ids("--no-bos", "")["ids"], [])
 
     def test_bytes_that_are_no_utf8_stay_bytes(self):
         self.assertNotEqual(self.ids(b"\xff")["ids"], self.ids(b"\xfe")["ids"])
+
+
+class TrainTokenizer(Case):
+    TEXT = "Once upon a time a little cat met a little dog. The cat said hello, and the dog ran to the cat.\n" * 20
+
+    def train(self, *options, text=TEXT, name="tokenizer.json"):
+        """What the program writes for a text, and what it says."""
+        out = self.folder / name
+        done = self.ends(run("train-tokenizer", self.file("text.txt", text.encode()), "--out", out, *options), DONE)
+        return json.loads(out.read_text()), done
+
+    def test_the_file_has_the_model_and_the_steps_around_it(self):
+        written, done = self.train("--vocabulary", "300", "--special", "<|end|>")
+        self.assertEqual(written["model"]["type"], "BPE")
+        self.assertEqual(len(written["model"]["vocab"]), 300)
+        self.assertEqual(len(written["model"]["merges"]), 300 - 256 - 1)
+        self.assertEqual(written["model"]["vocab"]["<|end|>"], 0)
+        self.assertEqual([(t["content"], t["special"]) for t in written["added_tokens"]], [("<|end|>", True)])
+        self.assertEqual(written["pre_tokenizer"]["type"], "ByteLevel")
+        self.assertIn("\u0120the", written["model"]["vocab"])
+        self.assertRegex(done.stdout.decode(), r"tokenizer.json: 300 tokens of 1.92 kB, \d+ different words, [\d.]+ s\n$")
+        self.assertEqual(done.stderr, "")
+
+    def test_every_kind_of_model(self):
+        for kind, type_, piece in [("wordpiece", "WordPiece", "cat"), ("unigram", "Unigram", "\u2581cat"),
+                                   ("sentencepiece-bpe", "BPE", "\u2581cat")]:
+            with self.subTest(kind=kind):
+                written, _ = self.train("--model", kind, "--vocabulary", "90", "--coverage", "1", "--lowercase")
+                model = written["model"]
+                self.assertEqual(model["type"], type_)
+                pieces = [p for p, _ in model["vocab"]] if kind == "unigram" else list(model["vocab"])
+                self.assertIn(piece, pieces)
+                self.assertFalse([p for p in pieces if p != p.lower() and not p.startswith("[")], pieces)
+                self.assertLessEqual(len(pieces), 90)
+
+    def test_patterns(self):
+        for pattern in ("cl100k", "qwen2", "o200k", r"[a-z]+|[^a-z]+"):
+            with self.subTest(pattern=pattern):
+                steps = self.train("--vocabulary", "280", "--pattern", pattern)[0]["pre_tokenizer"]["pretokenizers"]
+                self.assertEqual([s["type"] for s in steps], ["Split", "ByteLevel"])
+                self.assertFalse(steps[1]["use_regex"])
+        self.assertNotEqual(*(self.train("--vocabulary", "290", "--pattern", p)[0]["model"]["vocab"] for p in ("gpt2", "[a-z]")))
+
+    def test_the_same_texts_give_the_same_file(self):
+        first = self.train("--vocabulary", "290")[0]
+        self.assertEqual(self.train("--vocabulary", "290", name="second.json")[0], first)
+        out = self.folder / "third.json"
+        self.ends(run("train-tokenizer", "-", "--vocabulary", "290", "--out", out, stdin=self.TEXT.encode()), DONE)
+        self.assertEqual(json.loads(out.read_text()), first)
+
+    def test_little_text_gives_fewer_tokens_and_a_note(self):
+        written, done = self.train("--vocabulary", "5000")
+        self.assertLess(len(written["model"]["vocab"]), 400)
+        self.assertIn("the texts give no more than", done.stderr)
+
+    def test_wrong_usage(self):
+        text = self.file("text.txt", b"a b c")
+        self.complains(MISUSED, "train-tokenizer", about=["FILE... is missing"])
+        for option, value, expected in [("--model", "bpee", "bpe, wordpiece, unigram or sentencepiece-bpe"), ("--vocabulary", "0", "1 to"),
+                                        ("--coverage", "0.5", "0.98 to 1"), ("--normalize", "nfx", "nfkc"), ("--special", "", "not empty"),
+                                        ("--out", "", "not empty"), ("--longest", "65", "0 to 64")]:
+            with self.subTest(option=option):
+                self.complains(MISUSED, "train-tokenizer", text, option, value, about=[option, expected])
+
+    def test_failures_leave_no_file(self):
+        out, text = self.folder / "out.json", self.file("text.txt", b"a b c")
+        self.complains(FAILED, "train-tokenizer", self.folder / "none.txt", "--out", out, about=["none.txt"])
+        self.complains(FAILED, "train-tokenizer", self.file("empty.txt", b""), "--out", out, about=["no words"])
+        self.complains(FAILED, "train-tokenizer", text, "--out", out, "--pattern", "(", about=["offset 0"])
+        self.complains(FAILED, "train-tokenizer", text, "--out", out, "--model", "unigram", "--vocabulary", "4", about=["no room"])
+        self.complains(FAILED, "train-tokenizer", text, "--out", self.folder / "none" / "out.json", about=["none"])
+        self.assertFalse(out.exists())
+
+    def test_ctrl_c_leaves_no_file(self):
+        out = self.folder / "out.json"
+        process = start("train-tokenizer", "-", "--out", out)
+        process.stdin.write(self.TEXT.encode())
+        process.stdin.flush()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        try:
+            process.stdin.write(b"more text\n" * 500_000)
+        except BrokenPipeError:
+            pass
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, INTERRUPTED, stderr)
+        self.assertFalse(out.exists())
 
 
 class Verify(Case):

@@ -10,6 +10,7 @@ int run_generate(command const& self, arguments);
 int run_inspect(command const& self, arguments);
 int run_quantize(command const& self, arguments);
 int run_tokenize(command const& self, arguments);
+int run_train_tokenizer(command const& self, arguments);
 int run_verify(command const& self, arguments);
 
 inline constexpr command commands[]{
@@ -17,6 +18,7 @@ inline constexpr command commands[]{
     {"inspect", "Lists what is in a GGUF file: metadata, tensors, totals.", run_inspect},
     {"quantize", "Writes a model with smaller weights.", run_quantize},
     {"tokenize", "Shows the tokens of a text.", run_tokenize},
+    {"train-tokenizer", "Makes a tokenizer of texts.", run_train_tokenizer},
     {"verify", "Compares a model with reference outputs, line by line.", run_verify},
 };
 

@@ -160,7 +160,8 @@ int generate_text(settings& s) {
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
   if (!prompt) return fail_with(prompt.error().message());
-  auto const ids = encode(*tokenizer, *prompt, {.parse_special = s.special, .invalid = invalid_utf8::bytes});
+  auto const ids = encode(*tokenizer, *prompt, {.special = s.special ? special_text::parse : special_text::plain,
+                                                .invalid = invalid_utf8::bytes});
   if (ids.empty())
     return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
   auto talk = model->make_session(s.session);

@@ -13,7 +13,7 @@ using namespace tool;
 
 int help() {
   std::string out = "usage: loquat COMMAND ...\n\nRuns language models (GGUF files).\n\n";
-  for (auto const& c : commands) out += "  " + left(c.name, 9) + "  " + std::string(c.summary) + "\n";
+  for (auto const& c : commands) out += "  " + left(c.name, 15) + "  " + std::string(c.summary) + "\n";
   out += "\n'loquat COMMAND --help' shows the options of a command and examples; 'loquat --version' the version.\n\n";
   put(out + std::string(statuses));
   return end_output();

@@ -141,6 +141,12 @@ template <class Named> std::string did_you_mean(std::string_view wrong, Named co
   return nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?";
 }
 
+/// The arguments behind all operands, one or more, where a command takes them.
+struct operand_list {
+  std::string_view name, help;
+  std::vector<std::string_view>* to = nullptr;
+};
+
 inline constexpr std::string_view statuses =
     "exit status: 0 all is well, 1 the work failed, 2 wrong usage, 130 interrupted\n";
 
@@ -150,6 +156,7 @@ struct command_line {
   std::vector<operand> operands;
   std::vector<option> options;
   std::string_view notes; ///< the end of the help text: whole lines, with examples
+  operand_list rest{};
 
   /// Sets what the arguments say. An exit status if there is nothing more to do: help was wanted, or the usage is
   /// wrong.
@@ -159,6 +166,10 @@ struct command_line {
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::string_view const argument = all[i];
       if (options_end || argument.size() < 2 || argument[0] != '-') {
+        if (given == operands.size() && rest.to != nullptr) {
+          rest.to->push_back(argument);
+          continue;
+        }
         if (given == operands.size())
           return misuse("one argument too many: " + quoted(argument) + "; a text with spaces needs quotes around it");
         operands[given++].to = argument;
@@ -189,6 +200,8 @@ struct command_line {
     }
     if (given < operands.size())
       return misuse(std::string(operands[given].name) + " is missing: " + std::string(operands[given].help));
+    if (rest.to != nullptr && rest.to->empty())
+      return misuse(std::string(rest.name) + " is missing: " + std::string(rest.help));
     return std::nullopt;
   }
 
@@ -203,15 +216,18 @@ struct command_line {
   int help() const {
     std::string out = "usage: loquat " + std::string(self.name) + (options.empty() ? "" : " [OPTION]...");
     for (auto const& o : operands) out.append(" ").append(o.name);
+    if (rest.to != nullptr) out.append(" ").append(rest.name);
     out.append("\n\n").append(self.summary).append("\n\n");
     std::size_t width = 6; // --help
     auto const head = [](option const& o) { return std::string(o.name) + " " + std::string(o.value); };
     for (auto const& o : operands) width = std::max(width, o.name.size());
+    width = std::max(width, rest.name.size());
     for (auto const& o : options) width = std::max(width, head(o).size());
     auto const line = [&](std::string_view name, std::string_view help) {
       out += "  " + left(name, width) + "  " + std::string(help) + "\n";
     };
     for (auto const& o : operands) line(o.name, o.help);
+    if (rest.to != nullptr) line(rest.name, rest.help);
     out += "\noptions:\n";
     for (auto const& o : options) {
       std::string more = o.to.hint;

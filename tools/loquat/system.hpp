@@ -79,4 +79,13 @@ inline loquat::result<std::string> text_of(std::string_view argument) {
   return out;
 }
 
+/// The next line of the standard input, without its end. False behind the last one.
+inline bool read_line(std::string& out) {
+  out.clear();
+  int c = std::getc(stdin);
+  if (c == EOF) return false;
+  for (; c != EOF && c != '\n'; c = std::getc(stdin)) out.push_back(static_cast<char>(c));
+  return true;
+}
+
 } // namespace tool

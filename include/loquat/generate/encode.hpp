@@ -12,6 +12,7 @@
 #include <optional>
 #include <ranges>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -21,7 +22,8 @@ namespace loquat {
 /// array.
 template <class V>
 concept TextView = std::ranges::view<V> && std::ranges::contiguous_range<V> && std::ranges::sized_range<V> &&
-                   std::is_same_v<std::ranges::range_value_t<V>, char>;
+                   std::is_same_v < std::ranges::range_value_t<V>,
+char > ;
 
 namespace detail {
 
@@ -31,13 +33,14 @@ template <class C, std::size_t N> inline constexpr bool is_array_view<std::range
 } // namespace detail
 
 /// Encodes a text that it may own. Its `next()` returns the ids; `encode` makes it a range.
-template <TextView V, Tokenizer T> class encode_source {
+/// `Room`: nothing, or the caller's workspace.
+template <TextView V, Tokenizer T, class... Room> class encode_source {
  public:
-  constexpr encode_source(V text, T const& tokenizer, encode_options options)
-      : text_(std::move(text)), tokenizer_(&tokenizer), options_(options) {}
+  constexpr encode_source(V text, T const& tokenizer, encode_options options, Room&... room)
+      : text_(std::move(text)), tokenizer_(&tokenizer), options_(options), room_(room...) {}
 
   constexpr std::optional<token> next() {
-    if (!cursor_) cursor_.emplace(tokenizer_->start(text(), options_));
+    if (!cursor_) cursor_.emplace(std::apply([&](Room&... room) { return start(room...); }, room_));
     token const id = cursor_->next();
     return id == no_token ? std::nullopt : std::optional(id);
   }
@@ -51,10 +54,15 @@ template <TextView V, Tokenizer T> class encode_source {
       return all;
   }
 
+  constexpr auto start(Room&... room) { return tokenizer_->start(text(), options_, room...); }
+
   V text_;
   T const* tokenizer_;
   encode_options options_;
-  std::optional<decltype(std::declval<T const&>().start(std::string_view(), encode_options()))> cursor_;
+  std::tuple<Room&...> room_;
+  std::optional<decltype(std::declval<T const&>().start(std::string_view(), encode_options(),
+                                                        std::declval<Room&>()...))>
+      cursor_;
 };
 
 /// A stage: text to token ids. An array of characters, like a string literal, and a `char const*` end before their
@@ -63,6 +71,14 @@ template <TextView V, Tokenizer T> class encode_source {
 template <Tokenizer T> constexpr auto encode(T const& tokenizer, encode_options options = {}) {
   return stage([&tokenizer, options]<TextView V>(V text) {
     return pull_view(encode_source<V, T>(std::move(text), tokenizer, options));
+  });
+}
+/// The same in a workspace of the caller's, so that nothing is allocated once that has grown. It must outlive the range
+/// and serves one range at a time.
+template <Tokenizer T>
+constexpr auto encode(T const& tokenizer, typename T::workspace& room, encode_options options = {}) {
+  return stage([&tokenizer, &room, options]<TextView V>(V text) {
+    return pull_view(encode_source<V, T, typename T::workspace>(std::move(text), tokenizer, options, room));
   });
 }
 template <Tokenizer T>

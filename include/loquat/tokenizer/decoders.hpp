@@ -77,10 +77,17 @@ constexpr int fallback_byte(std::string_view token) noexcept {
 
 } // namespace detail
 
+/// Buffers that steps work in, kept from text to text.
+struct workspace {
+  std::vector<char> bytes;
+  token_texts spaced, unpadded;
+  detail::cleanup clean;
+};
+
 /// Bytes of the alphabet, of all tokens together. A token with a character of another kind is its own bytes. What is no
 /// UTF-8 then stays so.
-constexpr void apply(byte_level, token_texts const& in, token_texts& out) {
-  std::vector<char> bytes;
+constexpr void apply(byte_level, token_texts const& in, token_texts& out, workspace& room) {
+  auto& bytes = room.bytes;
   for (std::size_t i = 0; i < in.size(); ++i) {
     bytes.clear();
     out.extend(append_bytes(in[i], bytes) ? std::string_view(bytes.data(), bytes.size()) : in[i]);
@@ -88,8 +95,9 @@ constexpr void apply(byte_level, token_texts const& in, token_texts& out) {
   out.close();
 }
 /// Tokens for bytes in a row that together are UTF-8 are that, or else U+FFFD each.
-constexpr void apply(byte_fallback, token_texts const& in, token_texts& out) {
-  std::vector<char> bytes;
+constexpr void apply(byte_fallback, token_texts const& in, token_texts& out, workspace& room) {
+  auto& bytes = room.bytes;
+  bytes.clear();
   auto const end_bytes = [&] {
     if (bytes.empty()) return;
     if (utf8::is_valid({bytes.data(), bytes.size()})) {
@@ -110,11 +118,11 @@ constexpr void apply(byte_fallback, token_texts const& in, token_texts& out) {
   end_bytes();
 }
 /// One text of all.
-constexpr void apply(fuse, token_texts const& in, token_texts& out) { out.add(in.joined()); }
+constexpr void apply(fuse, token_texts const& in, token_texts& out, workspace&) { out.add(in.joined()); }
 /// A space before what does not go on with a word.
-constexpr void apply(wordpiece const& how, token_texts const& in, token_texts& out) {
-  detail::cleanup clean;
-  token_texts spaced;
+constexpr void apply(wordpiece const& how, token_texts const& in, token_texts& out, workspace& room) {
+  auto& clean = room.clean;
+  auto& spaced = room.spaced;
   for (std::size_t i = 0; i < in.size(); ++i) {
     auto text = in[i];
     spaced.clear();
@@ -127,7 +135,7 @@ constexpr void apply(wordpiece const& how, token_texts const& in, token_texts& o
   }
 }
 /// Spaces for the character that stands for them; those of the first token were put before the text.
-constexpr void apply(metaspace const& how, token_texts const& in, token_texts& out) {
+constexpr void apply(metaspace const& how, token_texts const& in, token_texts& out, workspace&) {
   auto const space = utf8::encode(how.replacement);
   bool const drops = how.prepend != pretokenize::prepend_scheme::never;
   for (std::size_t i = 0; i < in.size(); ++i) {
@@ -136,14 +144,14 @@ constexpr void apply(metaspace const& how, token_texts const& in, token_texts& o
   }
 }
 /// A space for the suffix that ends words, nothing for the last one.
-constexpr void apply(bpe const& how, token_texts const& in, token_texts& out) {
+constexpr void apply(bpe const& how, token_texts const& in, token_texts& out, workspace&) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     detail::append_replaced(out, in[i], how.suffix, i + 1 == in.size() ? "" : " ");
     out.close();
   }
 }
 /// Takes characters from both ends of each string.
-constexpr void apply(strip const& how, token_texts const& in, token_texts& out) {
+constexpr void apply(strip const& how, token_texts const& in, token_texts& out, workspace&) {
   auto const content = utf8::encode(how.content);
   for (std::size_t i = 0; i < in.size(); ++i) {
     auto text = in[i];
@@ -153,9 +161,9 @@ constexpr void apply(strip const& how, token_texts const& in, token_texts& out) 
   }
 }
 /// Tokens in a row that are the same are one (Graves et al. 2006); padding is nothing.
-constexpr void apply(ctc const& how, token_texts const& in, token_texts& out) {
-  detail::cleanup clean;
-  token_texts unpadded, spaced;
+constexpr void apply(ctc const& how, token_texts const& in, token_texts& out, workspace& room) {
+  auto& clean = room.clean;
+  auto &unpadded = room.unpadded, &spaced = room.spaced;
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (i > 0 && in[i] == in[i - 1]) continue;
     unpadded.clear();

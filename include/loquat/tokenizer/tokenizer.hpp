@@ -22,10 +22,24 @@ enum class invalid_utf8 : unsigned char {
   bytes,   ///< it stays a byte (a byte token, if the vocabulary has them), so that nothing is lost
 };
 
+/// What becomes of the text of a special token, such as "<s>", within a text.
+enum class special_text : unsigned char {
+  plain, ///< it is text like any other, which is safe for texts of strangers
+  parse, ///< it is that token
+  error, ///< it is refused by all functions that can return an error; others take it as plain text
+};
+
 /// What an encoding does beyond the plain text.
 struct encode_options {
-  bool add_special = true;    ///< begin/end tokens where the vocabulary asks for them
-  bool parse_special = false; ///< read the text of control tokens ("<s>") as those tokens, not as text
+  bool add_special = true;                      ///< begin/end tokens where the vocabulary asks for them
+  special_text special = special_text::plain;   ///< what becomes of the text of special tokens
+  invalid_utf8 invalid = invalid_utf8::replace; ///< what becomes of bytes that are no UTF-8
+};
+
+/// How ids become a text.
+struct text_options {
+  bool skip_special = true; ///< control tokens give no text, rather than their names
+  bool starts_text = true;  ///< drop the space that the tokenizer puts before a text. Off for a continuation
   invalid_utf8 invalid = invalid_utf8::replace; ///< what becomes of bytes that are no UTF-8
 };
 
@@ -42,10 +56,13 @@ concept Tokenizer = requires(T const& t, std::string_view text, encode_options o
 };
 
 /// Encodes `text` into `out` and returns how many ids that made. An `out` that is too short is an error
-/// (`errc::capacity`) that names the number needed.
+/// (`errc::capacity`) that names the number needed; `errc::argument` for a special token that is refused.
 template <Tokenizer T>
 constexpr result<std::size_t> encode_into(T const& tokenizer, std::string_view text, std::span<token> out,
                                           encode_options options = {}) {
+  if constexpr (requires { tokenizer.refuses(text, options); })
+    if (auto const found = tokenizer.refuses(text, options))
+      return fail(errc::argument, "encode: the text has a special token at byte ", found->begin);
   auto cursor = tokenizer.start(text, options);
   std::size_t n = 0;
   for (token id = cursor.next(); id != no_token; id = cursor.next(), ++n)

@@ -1,0 +1,160 @@
+#pragma once
+/// \file
+/// Words that were encoded lately and the tokens that they became: most words of a text are among a few thousand. Two
+/// tables, for short words and for longer ones, which grow with the number of words up to a fixed size. Every word has
+/// two places, of which the older word gives way.
+
+#include <loquat/core/token.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace loquat {
+
+/// A word of less than `8 * Words` bytes: the bytes, then zeros, then their number.
+template <std::size_t Words> struct word_key {
+  std::array<std::uint64_t, Words> words{};
+
+  static constexpr std::size_t longest = 8 * Words - 1; ///< bytes
+
+  constexpr word_key() = default;
+  /// The key of bytes `begin` … `begin + size` of `text`; quick unless it is the end of the text.
+  [[gnu::always_inline]] constexpr word_key(std::string_view text, std::size_t begin, std::size_t size) noexcept {
+    bool const room = text.size() - begin >= 8 * Words;
+    if constexpr (std::endian::native == std::endian::little) {
+      if (!std::is_constant_evaluated() && room) {
+        std::memcpy(words.data(), text.data() + begin, sizeof words);
+        for (std::size_t i = 0; i < Words; ++i) words[i] &= masks[size][i];
+        words[Words - 1] |= std::uint64_t{size} << 56;
+        return;
+      }
+    }
+    for (std::size_t i = 0; i < size; ++i)
+      words[i / 8] |= std::uint64_t{static_cast<unsigned char>(text[begin + i])} << (i % 8 * 8);
+    words[Words - 1] |= std::uint64_t{size} << 56;
+  }
+
+  /// Its highest bits are the best ones.
+  constexpr std::uint64_t hash() const noexcept {
+    std::uint64_t h = words[0];
+    for (std::size_t i = 1; i < Words; ++i) h ^= std::rotl(words[i], static_cast<int>(23 * i)) * 0xD6E8FEB86659FD93u;
+    return h * 0x9E3779B97F4A7C15u;
+  }
+  friend constexpr bool operator==(word_key const& a, word_key const& b) noexcept {
+    std::uint64_t different = 0;
+    for (std::size_t i = 0; i < Words; ++i) different |= a.words[i] ^ b.words[i];
+    return different == 0;
+  }
+
+ private:
+  static constexpr auto masks = [] {
+    std::array<std::array<std::uint64_t, Words>, 8 * Words> all{};
+    for (std::size_t size = 0; size < all.size(); ++size)
+      for (std::size_t i = 0; i < size; ++i) all[size][i / 8] |= std::uint64_t{0xFF} << (i % 8 * 8);
+    return all;
+  }();
+};
+
+/// What words of at most `word_key<Words>::longest` bytes became, if that is at most `Tokens` tokens.
+template <std::size_t Words, std::size_t Tokens> class word_table {
+ public:
+  using key = word_key<Words>; ///< what words are found by
+  static constexpr std::size_t most_tokens = Tokens;
+
+  /// `ends`: where each token ends in the word; they follow each other without gaps.
+  struct entry {
+    key word;
+    std::array<token, Tokens> ids{};
+    std::array<std::uint8_t, Tokens> ends{};
+    std::uint8_t count = 0;
+
+    /// Takes over the first `n` tokens of an entry of another table.
+    template <class Entry> constexpr void assign(Entry const& other, std::size_t n) noexcept {
+      for (std::size_t i = 0; i < n; ++i) ids[i] = other.ids[i], ends[i] = other.ends[i];
+      count = static_cast<std::uint8_t>(n);
+    }
+  };
+
+  /// Where a word is, if it is there.
+  constexpr std::size_t set_of(key const& word) const noexcept {
+    return static_cast<std::size_t>(word.hash() >> shift_);
+  }
+  /// Has the processor fetch a set.
+  void prefetch(std::size_t set) const noexcept { __builtin_prefetch(&sets_[set]); }
+  /// The entry of a word, or null.
+  [[gnu::always_inline]] constexpr entry const* find(key const& word, std::size_t set) const noexcept {
+    auto const& places = sets_[set].places;
+    bool const second = places[1].word == word;
+    auto const* const found = &places[second ? 1 : 0];
+    return second || found->word == word ? found : nullptr;
+  }
+  constexpr entry const* find(key const& word) const noexcept { return find(word, set_of(word)); } ///< \overload
+  /// Remembers a word that was not found.
+  constexpr void insert(entry const& e) {
+    if (++count_ > sets_.size() && sets_.size() < most_sets) grow();
+    put(e);
+  }
+  /// Forgets everything.
+  constexpr void clear() noexcept {
+    for (auto& set : sets_) set = {};
+    count_ = 0;
+  }
+
+ private:
+  struct alignas(64) place_pair {
+    std::array<entry, 2> places{};
+  };
+  static constexpr std::size_t most_sets = Words == 2 ? 1 << 14 : 1 << 12;
+
+  constexpr void put(entry const& e) noexcept {
+    auto& places = sets_[set_of(e.word)].places;
+    places[1] = places[0];
+    places[0] = e;
+  }
+  [[gnu::noinline]] constexpr void grow() {
+    auto const old = std::vector<place_pair>(std::move(sets_));
+    sets_.assign(4 * old.size(), place_pair{});
+    shift_ -= 2;
+    for (auto const& s : old)
+      for (std::size_t i = 2; i-- > 0;)
+        if (s.places[i].word.words[Words - 1] != 0) put(s.places[i]);
+  }
+
+  std::vector<place_pair> sets_ = std::vector<place_pair>(64);
+  unsigned shift_ = 58;
+  std::size_t count_ = 0; // words that came in
+};
+
+/// Both tables, for one tokenizer at a time.
+class word_cache {
+ public:
+  struct {
+    word_table<2, 3> small;  ///< words of up to 15 bytes and 3 tokens
+    word_table<4, 18> large; ///< other words of up to 31 bytes and 18 tokens
+  } tables;
+
+  /// Forgets everything unless it was last used for the same tokenizer.
+  constexpr void use_for(std::uint64_t owner) {
+    if (owner_ == owner) return;
+    clear();
+    owner_ = owner;
+  }
+  /// Forgets everything.
+  constexpr void clear() noexcept {
+    tables.small.clear();
+    tables.large.clear();
+    owner_ = 0;
+  }
+
+ private:
+  std::uint64_t owner_ = 0; // 0: nobody
+};
+
+} // namespace loquat
