@@ -117,7 +117,9 @@ constexpr bool unknown_characters_are_one_token_or_bytes() {
   return good && encodes(d, "za\u00E9 ", {3, 4 + 0xC3, 4 + 0xA9, 4 + 0xE2, 4 + 0x96, 4 + 0x81}) &&
          encodes(d, "z\xFF", {4 + 'z', 4 + 0xFF});
 }
+#if !defined(__clang__) // it takes more steps than Clang's limit
 static_assert(unknown_characters_are_one_token_or_bytes());
+#endif
 
 constexpr bool bytes_that_are_no_utf8_are_part_of_no_piece() {
   auto const d = define({{"a"}, {"a\xFF", 9}, {"\xFF", 9}, {"\xC3", 9}, {"\xC3\xA4", 8}});
@@ -172,7 +174,9 @@ constexpr bool wrong_definitions_are_errors() {
   add_bytes(d);
   return good && scored_bpe::make(d) && characters::make({d.pieces, no_token});
 }
+#if !defined(__clang__)
 static_assert(wrong_definitions_are_errors());
+#endif
 
 std::string text_of(std::mt19937& random, std::size_t length) {
   static std::vector<std::string> const letters{"a", "b", "c", "\u2581", "\u00E9", "\u65E5", "x", "\u00FC", "y"};
@@ -209,6 +213,11 @@ token_model::scored_bpe draw(std::mt19937& random) {
 }
 
 } // namespace
+
+TEST_CASE("scored bpe: unknown characters and wrong definitions, at run time too") {
+  CHECK(unknown_characters_are_one_token_or_bytes());
+  CHECK(wrong_definitions_are_errors());
+}
 
 TEST_CASE("scored bpe: random vocabularies encode as the obvious algorithm does") {
   std::mt19937 random(1);
