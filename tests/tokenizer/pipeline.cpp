@@ -192,6 +192,29 @@ TEST_CASE("tokenizer: a workspace serves one tokenizer after another") {
   }
 }
 
+TEST_CASE("tokenizer: a copied cursor goes on by itself") {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "hello \xFF w\u00F6rld, Unaffable [SEP] one ";
+  for (auto make : {test::toy_bpe, test::toy_sentencepiece, test::toy_wordpiece, test::toy_unigram, test::toy_words}) {
+    auto const tok = made(make());
+    auto const all = encode(tok, text, parsed);
+    for (std::size_t const taken : {std::size_t{1}, all.size() / 2, all.size() - 1}) {
+      id_list rest;
+      auto const copied = [&] {
+        auto cursor = tok.start(text, parsed);
+        for (std::size_t i = 0; i < taken; ++i) cursor.next();
+        auto copy = cursor;
+        while (cursor.next() != no_token) {
+        }
+        return copy;
+      };
+      auto copy = copied();
+      for (token id = copy.next(); id != no_token; id = copy.next()) rest.push_back(id);
+      CHECK(std::ranges::equal(rest, std::span(all).subspan(taken)));
+    }
+  }
+}
+
 TEST_CASE("tokenizer: lazy ranges of ids and of text") {
   auto const tok = made(test::toy_sentencepiece());
   std::string back;

@@ -45,6 +45,8 @@ class added_tokens {
    public:
     constexpr reader(added_tokens const& tokens, std::string_view text) noexcept : tokens_(&tokens), text_(text) {}
 
+    /// Goes on in a copy of the text.
+    constexpr void move_to(std::string_view copy) noexcept { text_ = copy; }
     /// The next match; behind the last one there is no token, and `begin` is the end of the text. What lies between two
     /// matches is no added token.
     constexpr match next() noexcept {

@@ -6,13 +6,23 @@
 
 namespace loquat {
 
-/// One encoding under way, which hands out ids one by one.
+/// One encoding under way, which hands out ids one by one. A copy goes on by itself, unless it shares a workspace of
+/// the caller's, which serves one at a time.
 class tokenizer_cursor {
  public:
   constexpr tokenizer_cursor(tokenizer const& t, std::string_view text, encode_options options,
                              tokenizer::workspace* room)
       : tokenizer_(&t), borrowed_(room), own_(room ? std::nullopt : std::optional<tokenizer::workspace>(std::in_place)),
         under_way_(t.begin(text, this->room(), options, offset_rule::none)) {}
+
+  constexpr tokenizer_cursor(tokenizer_cursor&&) = default;
+  constexpr tokenizer_cursor(tokenizer_cursor const& other)
+      : tokenizer_(other.tokenizer_), borrowed_(other.borrowed_), own_(other.own_), under_way_(other.under_way_),
+        next_(other.next_), more_(other.more_) {
+    under_way_.move_to(room());
+  }
+  constexpr tokenizer_cursor& operator=(tokenizer_cursor&&) = default;
+  constexpr tokenizer_cursor& operator=(tokenizer_cursor const& other) { return *this = tokenizer_cursor(other); }
 
   /// The next id; after the last one `no_token` for ever.
   constexpr token next() {

@@ -85,6 +85,12 @@ struct encoding_progress {
   constexpr encoding_progress(std::string_view text, encode_options how, offset_rule offsets, added_tokens const& raw)
       : source(text), options(how), rule(offsets), sections(raw, text), stretches(raw, {}) {}
 
+  /// Goes on in a copy of the workspace.
+  constexpr void move_to(tokenizer_workspace const& copy) noexcept {
+    if (section_in == place::text) stretches.move_to(section = copy.text.bytes());
+    if (words_in != place::source) bytes = (words_in == place::text ? copy.text : copy.part).bytes();
+  }
+
   std::string_view source;
   encode_options options;
   offset_rule rule;
