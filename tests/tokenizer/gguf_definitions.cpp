@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 using namespace loquat;
@@ -92,7 +91,7 @@ template <class F> constexpr result<tokenizer_definition> read_bert(F fill, std:
 std::string templates(tokenizer_definition const& d) {
   std::string out;
   for (auto const& step : d.postprocessors)
-    if (auto const* const t = std::get_if<postprocess::template_processing>(&step))
+    if (auto const* const t = step.get_if<postprocess::template_processing>())
       for (auto const* const items : {&t->single, &t->pair}) {
         out += out.empty() ? "" : " / ";
         for (auto const& i : *items) {
@@ -148,13 +147,13 @@ void refuses(result<tokenizer_definition> const& read, errc code, std::string_vi
 static_assert([] {
   auto const d = read_bpe([](keys& k) { k("pre", std::string_view("llama-bpe")); });
   if (!d) return false;
-  auto const& model = std::get<token_model::bpe>(d->model);
+  auto const& model = d->model.get<token_model::bpe>();
   return model.pieces.piece(4) == " b" && model.merges.size() == 2 && model.merges[1][0] == 3 && model.whole_words &&
          d->added.size() == 4 && d->pretokenizers.size() == 2 && d->postprocessors.size() == 1;
 }());
 static_assert([] {
   auto const d = read_bert(nothing);
-  return d && std::get<token_model::wordpiece>(d->model).pieces.piece(6) == "##ning";
+  return d && d->model.get<token_model::wordpiece>().pieces.piece(6) == "##ning";
 }());
 #endif
 
@@ -165,7 +164,7 @@ TEST_CASE("read_gguf_tokenizer: every name for how text is split gives steps tha
     REQUIRE(d);
     auto const made = tokenizer::make(*d);
     CHECK_MESSAGE(made, (made ? std::string() : std::string(made.error().message())));
-    CHECK(std::get<token_model::bpe>(d->model).bytes != rules.has(gguf_pre::characters));
+    CHECK(d->model.get<token_model::bpe>().bytes != rules.has(gguf_pre::characters));
     CHECK(d->decoders.empty() == (rules.name == "whitespace"));
   }
   for (auto const& rules : gguf_pre::names) // none twice
@@ -216,7 +215,7 @@ TEST_CASE("read_gguf_tokenizer: words are those of the models' own files") {
 
 TEST_CASE("read_gguf_tokenizer: byte-pair encodings") {
   auto const d = read_pre("qwen2").value();
-  auto const& model = std::get<token_model::bpe>(d.model);
+  auto const& model = d.model.get<token_model::bpe>();
   CHECK(model.pieces.piece(3) == " ");
   CHECK(model.pieces.piece(7) == "<x y>"); // added tokens are no bytes in disguise
   CHECK(model.pieces.kind(7) == token_kind::unused);
@@ -227,10 +226,10 @@ TEST_CASE("read_gguf_tokenizer: byte-pair encodings") {
   CHECK(model.unknown == no_token);
   CHECK(added(d) == "<s>:5* </s>:6* <x y>:7 <m>:8* ");
   CHECK(d.normalizers.size() == 1);
-  CHECK(std::holds_alternative<normalize::nfc>(d.normalizers.at(0)));
+  CHECK(d.normalizers.at(0).holds<normalize::nfc>());
   CHECK(read_pre("gpt-2").value().normalizers.empty());
-  CHECK(std::get<token_model::bpe>(read_pre("tekken").value().model).whole_words);
-  CHECK(std::get<postprocess::byte_level>(read_pre("olmo").value().postprocessors.at(0)).trim_offsets);
+  CHECK(read_pre("tekken").value().model.get<token_model::bpe>().whole_words);
+  CHECK(read_pre("olmo").value().postprocessors.at(0).get<postprocess::byte_level>().trim_offsets);
   CHECK(read_pre("gpt-2").value().postprocessors.empty());
 
   auto const encode = [](tokenizer_definition const& definition, std::string_view text) {
@@ -252,14 +251,14 @@ TEST_CASE("read_gguf_tokenizer: merges may name added tokens, and spaces of piec
                         k("token_type", types{1, 4, 4});
                         k("merges", texts{"\xC4\xA0 \xC4\xA0", "\xC4\xA0\xC4\xA0 \xC4\xA0\xC4\xA0"});
                       }).value();
-  CHECK(std::get<token_model::bpe>(spaces.model).merges == std::vector<std::array<token, 2>>{{0, 0}, {1, 1}});
+  CHECK(spaces.model.get<token_model::bpe>().merges == std::vector<std::array<token, 2>>{{0, 0}, {1, 1}});
   CHECK(tokenizer::make(spaces));
   auto const plain = read("gemma4", [](keys& k) {
                        k("tokens", texts{"<unk>", " ", "a", " a", "\xE2\x96\x81", "<0x41>"});
                        k("token_type", types{2, 1, 1, 1, 1, 6});
                        k("merges", texts{"\xC4\xA0 a"});
                      }).value();
-  auto const& model = std::get<token_model::bpe>(plain.model);
+  auto const& model = plain.model.get<token_model::bpe>();
   CHECK(model.merges == std::vector<std::array<token, 2>>{{1, 2}});
   CHECK(model.unknown == 0);
   CHECK((model.fuse_unknown && model.byte_fallback));
@@ -272,9 +271,9 @@ TEST_CASE("read_gguf_tokenizer: merges may name added tokens, and spaces of piec
 
 TEST_CASE("read_gguf_tokenizer: pairs merge by rank if Kimi's file has no merges") {
   auto const d = read_bpe([](keys& k) { k("pre", std::string_view("kimi-k2")); }, "merges").value();
-  auto const& model = std::get<token_model::bpe>(d.model);
+  auto const& model = d.model.get<token_model::bpe>();
   CHECK((model.ranked && model.whole_words && model.merges.empty()));
-  CHECK_FALSE(std::get<token_model::bpe>(read_pre("kimi-k2").value().model).ranked);
+  CHECK_FALSE(read_pre("kimi-k2").value().model.get<token_model::bpe>().ranked);
 }
 
 TEST_CASE("read_gguf_tokenizer: tokens around texts") {
@@ -318,7 +317,7 @@ TEST_CASE("read_gguf_tokenizer: tokens around texts") {
 
 TEST_CASE("read_gguf_tokenizer: SentencePiece") {
   auto const d = read_spm("llama", nothing).value();
-  auto const& model = std::get<token_model::scored_bpe>(d.model);
+  auto const& model = d.model.get<token_model::scored_bpe>();
   CHECK(model.pieces.piece(5) == "a\xE2\x96\x81"
                                  "b"); // user-defined: its space is U+2581 elsewhere
   CHECK(model.pieces.piece(6) == "c d");
@@ -327,7 +326,7 @@ TEST_CASE("read_gguf_tokenizer: SentencePiece") {
   CHECK(model.scores == std::vector<float>{0, 0, 0, 0, -1, 0, -2});
   CHECK(model.unknown == 0);
   CHECK(added(d) == "<unk>:0* <s>:1* </s>:2* ");
-  auto const& steps = std::get<normalize::sentencepiece>(d.normalizers.at(0));
+  auto const& steps = d.normalizers.at(0).get<normalize::sentencepiece>();
   CHECK((steps.add_prefix && !steps.remove_extra && !steps.suffix && steps.charsmap.empty()));
   auto const changed = read_spm("llama", [](keys& k) {
                          k("add_space_prefix", false);
@@ -336,14 +335,14 @@ TEST_CASE("read_gguf_tokenizer: SentencePiece") {
                          k("unknown_token_id", std::uint32_t{4});
                          k.writer().add("general.architecture", std::string_view("phi3"));
                        }).value();
-  auto const& other = std::get<normalize::sentencepiece>(changed.normalizers.at(0));
+  auto const& other = changed.normalizers.at(0).get<normalize::sentencepiece>();
   CHECK((!other.add_prefix && other.remove_extra && other.charsmap.size() == 4));
-  CHECK(std::get<token_model::scored_bpe>(changed.model).unknown == 4);
+  CHECK(changed.model.get<token_model::scored_bpe>().unknown == 4);
   CHECK(added(changed) == "<s>:1* </s>:2*> \xE2\x96\x81"
                           "a:4*> ");
 
   auto const t5 = read_spm("t5", [](keys& k) { k("mask_token_id", std::uint32_t{1}); }).value();
-  auto const& unigram = std::get<token_model::unigram>(t5.model);
+  auto const& unigram = t5.model.get<token_model::unigram>();
   CHECK((unigram.sentencepiece && unigram.byte_fallback && unigram.unknown == 0));
   CHECK(unigram.scores == std::vector<double>{0, 0, 0, 0, -1, 0, -2});
   CHECK(added(t5) == "<unk>:0* <s>:1*< </s>:2* ");
@@ -355,19 +354,19 @@ TEST_CASE("read_gguf_tokenizer: WordPiece") {
   std::string all;
   for (std::size_t i = 0; i < pieces.size(); ++i) all += std::string(pieces.piece(static_cast<token>(i))) + " ";
   CHECK(all == "[PAD] [unused1] [UNK] [CLS] [SEP] run ##ning ##[ [ ");
-  CHECK(std::get<token_model::wordpiece>(d.model).unknown == 2);
+  CHECK(d.model.get<token_model::wordpiece>().unknown == 2);
   CHECK(added(d) == "[PAD]:0* [UNK]:2* [CLS]:3* [SEP]:4* ");
   auto const lower = [](result<tokenizer_definition> const& read) {
-    return std::get<normalize::bert>(read.value().normalizers.at(0)).lowercase;
+    return read.value().normalizers.at(0).get<normalize::bert>().lowercase;
   };
   CHECK(lower(d));
   CHECK_FALSE(lower(read_bert(nothing, "\xE2\x96\x81Run")));
   CHECK_FALSE(lower(read_bert(nothing, "r\xC3\x89")));
   CHECK_FALSE(lower(read_bert([](keys& k) { k("normalizer.lowercase", false); })));
   CHECK(lower(read_bert([](keys& k) { k("normalizer.lowercase", true); }, "\xE2\x96\x81Run")));
-  CHECK_FALSE(std::get<normalize::bert>(d.normalizers.at(0)).strip_accents);
+  CHECK_FALSE(d.normalizers.at(0).get<normalize::bert>().strip_accents);
   auto const keeps = read_bert([](keys& k) { k("normalizer.strip_accents", false); }).value();
-  CHECK(std::get<normalize::bert>(keeps.normalizers.at(0)).strip_accents == std::optional(false));
+  CHECK(keeps.normalizers.at(0).get<normalize::bert>().strip_accents == std::optional(false));
   auto const made = tokenizer::make(d).value();
   tokenizer::workspace room;
   auto const found = made.encode("Running [ x", room);
@@ -444,8 +443,9 @@ TEST_CASE("read_gguf_tokenizer: errors name the file and the key") {
   refuses(read_spm("t5", [](keys& k) { k("precompiled_charsmap", types{1}); }), errc::mismatch, "precompiled_charsmap");
   refuses(read("bert", [](keys& k) { k("tokens", texts{"a"}); }), errc::missing, "there is no token [UNK]");
   // 0xFFFFFFFF is how some files say that there is none
-  CHECK(std::get<token_model::scored_bpe>(
-            read_spm("llama", [](keys& k) { k("unknown_token_id", std::uint32_t{0xFFFFFFFF}); }).value().model)
+  CHECK(read_spm("llama", [](keys& k) { k("unknown_token_id", std::uint32_t{0xFFFFFFFF}); })
+            .value()
+            .model.get<token_model::scored_bpe>()
             .unknown == 0);
 }
 

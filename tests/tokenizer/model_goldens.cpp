@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <variant>
 #include <vector>
 
 using namespace loquat;
@@ -150,17 +149,15 @@ void check_json(std::string const& name, Split words, std::size_t at_least, bool
   auto const path = test::data("tokenizers/" + name + "/tokenizer.json");
   if (!path) return;
   auto definition = test::read_model(test::read(*path));
-  std::visit(
-      [&]<class Definition>(Definition& d) {
-        if constexpr (requires { Model::make(std::move(d)); }) {
-          auto const model = Model::make(std::move(d));
-          REQUIRE_MESSAGE(model, model.error().c_str());
-          check(name, *model, words, at_least, places);
-        } else {
-          FAIL(name, " holds another model");
-        }
-      },
-      definition);
+  definition.visit([&]<class Definition>(Definition& d) {
+    if constexpr (requires { Model::make(std::move(d)); }) {
+      auto const model = Model::make(std::move(d));
+      REQUIRE_MESSAGE(model, model.error().c_str());
+      check(name, *model, words, at_least, places);
+    } else {
+      FAIL(name, " holds another model");
+    }
+  });
 }
 
 /// RWKV's file: id, Python literal, length in every line.

@@ -234,19 +234,17 @@ TEST_CASE("save_json: the other models") {
       R"({"type":"Unigram","unk_id":2,"vocab":[["a",0.1],["b",-3.0],["c",-9.210340371976184],["d",1e-300],["e",-0.0],)"
       R"(["f",5e+20],["g",0.0]],"byte_fallback":true})");
   auto const again = read_tokenizer_json(save(of(unigram))).value();
-  CHECK(std::get<token_model::unigram>(again.model).scores == unigram.scores);
+  CHECK(again.model.get<token_model::unigram>().scores == unigram.scores);
   unigram.unknown = no_token;
   CHECK(part(of(unigram), "model").starts_with(R"({"type":"Unigram","unk_id":null,)"));
   CHECK(part(of(unigram), "normalizer") == "null");
   // without an unknown token there is none after reading
   auto const unknown = [](token_model::any model) {
     auto const d = read_tokenizer_json(save(of(std::move(model)))).value();
-    return std::visit(
-        [](auto const& m) {
-          if constexpr (requires { m.unknown; }) return m.unknown;
-          return no_token;
-        },
-        d.model);
+    return d.model.visit([](auto const& m) {
+      if constexpr (requires { m.unknown; }) return m.unknown;
+      return no_token;
+    });
   };
   CHECK(unknown(token_model::word_level{pieces({"<unk>"}), no_token}) == no_token);
   CHECK(unknown(token_model::wordpiece{pieces({"[UNK]"}), no_token}) == no_token);
@@ -352,7 +350,7 @@ TEST_CASE("save_json: SentencePiece in other words") {
         R"("}]})");
   CHECK(part(other, "decoder").find("Strip") == std::string::npos);
   CHECK(part(other, "decoder").find("ByteFallback") != std::string::npos);
-  auto& scored = std::get<token_model::scored_bpe>(other.model);
+  auto& scored = other.model.get<token_model::scored_bpe>();
   CHECK(scored.pieces.add("<new>", user_defined));
   scored.scores.push_back(0);
   CHECK(part(other, "added_tokens")
@@ -361,9 +359,9 @@ TEST_CASE("save_json: SentencePiece in other words") {
   other.normalizers = d.normalizers;
   refuses(other, errc::unsupported, "user-defined token 11");
   other = d;
-  std::get<token_model::scored_bpe>(other.model).scores[7] = -1; // as good as token 8
+  other.model.get<token_model::scored_bpe>().scores[7] = -1; // as good as token 8
   refuses(other, errc::unsupported, "tokens 7 and 8 are equally good");
-  std::get<token_model::scored_bpe>(other.model).scores.pop_back();
+  other.model.get<token_model::scored_bpe>().scores.pop_back();
   refuses(other, errc::mismatch, "expected as many scores as tokens (11), found 10");
   other.normalizers = {normalize::sentencepiece{.suffix = true}};
   refuses(other, errc::unsupported, "behind texts");

@@ -14,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <variant>
 #include <vector>
 
 using namespace loquat;
@@ -99,27 +98,25 @@ TEST_CASE("SentencePiece's models give its ids and offsets") {
     if (!path || !cases) return;
     INFO(std::string(folder));
     auto read = read_sentencepiece_model(test::read(*path)).value();
-    std::visit(
-        [&]<class Definition>(Definition& definition) {
-          auto const steps = normalizer::make(read.normalizers, definition.pieces).value();
-          auto const check = [&]<class Model>(std::type_identity<Model>) {
-            auto const model = Model::make(std::move(definition));
-            REQUIRE_MESSAGE(model, model.error().c_str());
-            auto const count = run(*model, steps, *cases, corpus);
-            CHECK(count.wrong == 0);
-            CHECK(count.rows == rows);
-            CHECK(count.offsets == rows - 30);
-            CHECK(count.quick > 50);
-          };
-          if constexpr (std::is_same_v<Definition, token_model::scored_bpe>)
-            check(std::type_identity<scored_bpe>());
-          else if constexpr (std::is_same_v<Definition, token_model::characters>)
-            check(std::type_identity<characters>());
-          else if constexpr (std::is_same_v<Definition, token_model::unigram>)
-            check(std::type_identity<unigram>());
-          else
-            FAIL("another model");
-        },
-        read.model);
+    read.model.visit([&]<class Definition>(Definition& definition) {
+      auto const steps = normalizer::make(read.normalizers, definition.pieces).value();
+      auto const check = [&]<class Model>(std::type_identity<Model>) {
+        auto const model = Model::make(std::move(definition));
+        REQUIRE_MESSAGE(model, model.error().c_str());
+        auto const count = run(*model, steps, *cases, corpus);
+        CHECK(count.wrong == 0);
+        CHECK(count.rows == rows);
+        CHECK(count.offsets == rows - 30);
+        CHECK(count.quick > 50);
+      };
+      if constexpr (std::is_same_v<Definition, token_model::scored_bpe>)
+        check(std::type_identity<scored_bpe>());
+      else if constexpr (std::is_same_v<Definition, token_model::characters>)
+        check(std::type_identity<characters>());
+      else if constexpr (std::is_same_v<Definition, token_model::unigram>)
+        check(std::type_identity<unigram>());
+      else
+        FAIL("another model");
+    });
   }
 }

@@ -18,13 +18,6 @@ constexpr void add_pieces(vocabulary& to, std::initializer_list<std::string_view
                           token_kind kind = token_kind::normal) {
   for (auto const piece : pieces) (void)to.add(piece, kind);
 }
-/// Whether a `std::variant` can be used in constant expressions: libstdc++ 12 makes that so for GCC only.
-#if defined(__clang__) && defined(_GLIBCXX_RELEASE) && _GLIBCXX_RELEASE < 13
-inline constexpr bool constant_variants = false;
-#else
-inline constexpr bool constant_variants = true;
-#endif
-
 /// All bytes, 0 … 255.
 constexpr void add_bytes(vocabulary& to) {
   for (unsigned b = 0; b < 256; ++b) {
@@ -51,7 +44,7 @@ constexpr tokenizer_definition toy_bpe() {
 /// tiktoken's kind, with the same pieces.
 constexpr tokenizer_definition toy_ranked() {
   auto d = toy_bpe();
-  auto& model = std::get<loquat::token_model::bpe>(d.model);
+  auto& model = d.model.get<loquat::token_model::bpe>();
   model.merges.clear();
   model.ranked = model.whole_words = true;
   return d;

@@ -14,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 using namespace loquat;
@@ -35,7 +34,7 @@ constexpr bool has_pieces(vocabulary const& pieces, std::size_t from, std::initi
     good = pieces.piece(static_cast<token>(from + i)) == want.begin()[i];
   return good;
 }
-token_model::bpe const& bpe_of(tokenizer_definition const& d) { return std::get<token_model::bpe>(d.model); }
+token_model::bpe const& bpe_of(tokenizer_definition const& d) { return d.model.get<token_model::bpe>(); }
 std::vector<std::string> pieces_of(vocabulary const& v) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < v.size(); ++i) out.emplace_back(v.piece(static_cast<token>(i)));
@@ -309,7 +308,7 @@ TEST_CASE("a trained encoding takes few tokens for what it was trained on") {
 TEST_CASE("WordPiece is trained with the prefix of pieces inside of words") {
   auto const trained = train_wordpiece(papers_words(), {.vocabulary = 24, .special = {"[UNK]"}, .unknown = "[UNK]"});
   REQUIRE(trained);
-  auto const& model = std::get<token_model::wordpiece>(trained->model);
+  auto const& model = trained->model.get<token_model::wordpiece>();
   CHECK(model.continuing_prefix == owned_text("##"));
   CHECK(model.unknown == 0);
   // First d e i l n o r s t w and their forms ##d … ##w that occur, then what is merged.

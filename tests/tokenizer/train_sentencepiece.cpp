@@ -14,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 using namespace loquat;
@@ -38,12 +37,8 @@ std::vector<std::string> pieces_of(vocabulary const& v) {
   for (std::size_t i = 0; i < v.size(); ++i) out.emplace_back(v.piece(static_cast<token>(i)));
   return out;
 }
-token_model::scored_bpe const& bpe_of(tokenizer_definition const& d) {
-  return std::get<token_model::scored_bpe>(d.model);
-}
-token_model::unigram const& unigram_of(tokenizer_definition const& d) {
-  return std::get<token_model::unigram>(d.model);
-}
+token_model::scored_bpe const& bpe_of(tokenizer_definition const& d) { return d.model.get<token_model::scored_bpe>(); }
+token_model::unigram const& unigram_of(tokenizer_definition const& d) { return d.model.get<token_model::unigram>(); }
 
 constexpr bool allows(std::u32string_view piece, piece_rule rule = {}) { return rule.allows(std::span(piece)); }
 static_assert(allows(U"abc") && allows(U"\u2581abc") && allows(U"\u2581") && !allows(U"") && !allows(U"a\u2581"));

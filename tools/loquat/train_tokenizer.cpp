@@ -217,7 +217,7 @@ template <class F> result<void> each_line(std::string const& path, F f) {
 
 result<word_counts> count(settings const& s, tokenizer_definition how, std::uint64_t& bytes, progress_line& shows) {
   for (auto& step : how.pretokenizers) // whole lines show what stands beside a word
-    if (auto* const m = std::get_if<pretokenize::metaspace>(&step)) m->split = false;
+    if (auto* const m = step.get_if<pretokenize::metaspace>()) m->split = false;
   auto cutter = word_cutter::make(how);
   if (!cutter) return cutter.error();
   word_counts counts;
@@ -268,7 +268,7 @@ result<void> write(settings const& s, tokenizer_definition definition) {
 tokenizer_definition assemble(settings const& s, tokenizer_definition d, tokenizer_definition trained) {
   d.model = std::move(trained.model);
   d.added = std::move(trained.added);
-  if (auto const* const m = std::get_if<token_model::wordpiece>(&d.model))
+  if (auto const* const m = d.model.get_if<token_model::wordpiece>())
     d.postprocessors.push_back(postprocess::bert(m->pieces.find("[CLS]"), m->pieces.find("[SEP]")));
   if (s.model == model_kind::sentencepiece_bpe) {
     d.normalizers.resize(d.normalizers.size() - 2); // strip, replace
@@ -280,7 +280,7 @@ tokenizer_definition assemble(settings const& s, tokenizer_definition d, tokeniz
 }
 
 std::size_t tokens_of(tokenizer_definition const& d) {
-  return std::visit([](auto const& model) { return model.pieces.size(); }, d.model);
+  return d.model.visit([](auto const& model) { return model.pieces.size(); });
 }
 
 result<void> run(settings const& s) {

@@ -63,7 +63,7 @@ inline constexpr std::size_t whole_history = std::numeric_limits<std::size_t>::m
 
 namespace detail {
 
-constexpr std::span<token const> last(std::span<token const> history, std::size_t window) {
+constexpr std::span<token const> newest(std::span<token const> history, std::size_t window) {
   return history.last(std::min(window, history.size()));
 }
 
@@ -97,7 +97,7 @@ struct repetition_penalty {
 
   constexpr void operator()(std::span<float> logits, std::span<token const> history) const {
     if (!(factor > 0) || !(factor < std::numeric_limits<float>::infinity()) || factor == 1) return;
-    detail::visit_distinct(logits, detail::last(history, window), [this](float& x) {
+    detail::visit_distinct(logits, detail::newest(history, window), [this](float& x) {
       if (x > excluded_logit) x = x > 0 ? x / factor : x * factor;
     });
   }
@@ -109,7 +109,7 @@ struct frequency_penalty {
   std::size_t window = 64; ///< tokens; 0 for none, `whole_history` for all
 
   constexpr void operator()(std::span<float> logits, std::span<token const> history) const {
-    for (token id : detail::last(history, window)) {
+    for (token id : detail::newest(history, window)) {
       if (id < 0 || static_cast<std::size_t>(id) >= logits.size()) continue;
       if (float& x = logits[static_cast<std::size_t>(id)]; x > excluded_logit) x -= amount;
     }
@@ -122,7 +122,7 @@ struct presence_penalty {
   std::size_t window = 64; ///< tokens; 0 for none, `whole_history` for all
 
   constexpr void operator()(std::span<float> logits, std::span<token const> history) const {
-    detail::visit_distinct(logits, detail::last(history, window), [this](float& x) {
+    detail::visit_distinct(logits, detail::newest(history, window), [this](float& x) {
       if (x > excluded_logit) x -= amount;
     });
   }

@@ -1,15 +1,15 @@
 #pragma once
 /// \file
-/// `load`: a model of whatever architecture a file holds. The run-time fact meets the static types here, once: a closed
-/// variant that is visited once per call of the model.
+/// `load`: a model of whatever architecture a file holds. The run-time fact meets the static types here, once: a
+/// `one_of` that is visited once per call of the model.
 
+#include <loquat/core/one_of.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/zoo.hpp>
 
 #include <cstddef>
 #include <span>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -26,8 +26,8 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
 
   /// Holds a model.
   template <class M>
-  requires(std::same_as<M, typename Builders::template model<B>> || ...)
-  constexpr explicit basic_model(M model) : any_(std::move(model)) {}
+  requires(std::same_as<M, typename Builders::template model<B>> || ...) constexpr explicit basic_model(M model)
+      : any_(std::move(model)) {}
 
   constexpr std::size_t vocabulary() const {
     return visit([](auto const& m) { return m.vocabulary(); });
@@ -68,9 +68,9 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
     return fail(errc::unsupported, file.name(), ": no builder for general.architecture ", wanted,
                 "; known:", std::string_view(names.data(), names.size()));
   }
-  template <class F> constexpr decltype(auto) visit(F&& f) const { return std::visit(std::forward<F>(f), any_); }
+  template <class F> constexpr decltype(auto) visit(F&& f) const { return any_.visit(f); }
 
-  std::variant<typename Builders::template model<B>...> any_;
+  one_of<typename Builders::template model<B>...> any_;
 };
 
 /// A model of any architecture of the zoo.

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat::decode_step {

@@ -5,6 +5,7 @@
 /// parts and their names are those of Hugging Face tokenizers (github.com/huggingface/tokenizers), whose pipeline is
 /// text → added tokens → normalizers → pre-tokenizers → model → post-processor, and back through the decoders.
 
+#include <loquat/core/one_of.hpp>
 #include <loquat/core/token.hpp>
 #include <loquat/tokenizer/vocabulary.hpp>
 
@@ -13,7 +14,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -83,8 +83,8 @@ struct sentencepiece {
   bool suffix = false;          ///< the added space is behind the text
 };
 /// One of them.
-using step = std::variant<nfc, nfd, nfkc, nfkd, lowercase, strip_accents, nmt, byte_level, strip, replace, prepend,
-                          bert, precompiled, sentencepiece>;
+using step = one_of<nfc, nfd, nfkc, nfkd, lowercase, strip_accents, nmt, byte_level, strip, replace, prepend, bert,
+                    precompiled, sentencepiece>;
 
 } // namespace normalize
 
@@ -126,8 +126,8 @@ struct fixed_length {
   std::size_t length = 5; ///< characters
 };
 /// One of them.
-using step = std::variant<byte_level, bert, metaspace, whitespace, whitespace_split, digits, punctuation, split,
-                          unicode_scripts, char_delimiter, fixed_length>;
+using step = one_of<byte_level, bert, metaspace, whitespace, whitespace_split, digits, punctuation, split,
+                    unicode_scripts, char_delimiter, fixed_length>;
 
 } // namespace pretokenize
 
@@ -186,7 +186,7 @@ struct longest_match {
   vocabulary pieces{};
 };
 /// One of them.
-using any = std::variant<bpe, scored_bpe, characters, wordpiece, unigram, word_level, longest_match>;
+using any = one_of<bpe, scored_bpe, characters, wordpiece, unigram, word_level, longest_match>;
 
 } // namespace token_model
 
@@ -222,7 +222,7 @@ struct roberta {
   bool trim_offsets = true, add_prefix_space = true;
 };
 /// One of them.
-using step = std::variant<template_processing, byte_level, roberta>;
+using step = one_of<template_processing, byte_level, roberta>;
 
 } // namespace postprocess
 
@@ -256,7 +256,7 @@ struct ctc {
   bool cleanup = true;
 };
 /// One of them.
-using step = std::variant<byte_level, byte_fallback, fuse, wordpiece, metaspace, bpe, strip, replace, ctc>;
+using step = one_of<byte_level, byte_fallback, fuse, wordpiece, metaspace, bpe, strip, replace, ctc>;
 
 } // namespace decode_step
 

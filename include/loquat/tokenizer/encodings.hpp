@@ -21,7 +21,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -125,8 +124,8 @@ constexpr result<encoding> encode_unpadded(tokenizer const& t, std::string_view 
     b = *std::move(made);
   }
   auto const template_of = [](postprocess::step const& step) -> std::optional<postprocess::template_processing> {
-    if (auto const* const r = std::get_if<postprocess::roberta>(&step)) return as_template(*r);
-    if (auto const* const p = std::get_if<postprocess::template_processing>(&step)) return *p;
+    if (auto const* const r = step.get_if<postprocess::roberta>()) return as_template(*r);
+    if (auto const* const p = step.get_if<postprocess::template_processing>()) return *p;
     return {};
   };
   if (how.truncation) {
@@ -141,9 +140,8 @@ constexpr result<encoding> encode_unpadded(tokenizer const& t, std::string_view 
       trim_offsets(*a, first, t, add_prefix_space);
       if (b) trim_offsets(*b, *second, t, add_prefix_space);
     };
-    if (auto const* const l = std::get_if<postprocess::byte_level>(&step); l && l->trim_offsets)
-      trim(l->add_prefix_space);
-    if (auto const* const r = std::get_if<postprocess::roberta>(&step); r && r->trim_offsets) trim(r->add_prefix_space);
+    if (auto const* const l = step.get_if<postprocess::byte_level>(); l && l->trim_offsets) trim(l->add_prefix_space);
+    if (auto const* const r = step.get_if<postprocess::roberta>(); r && r->trim_offsets) trim(r->add_prefix_space);
     if (auto const p = template_of(step)) {
       a = fill(*p, *a, b ? &*b : nullptr, how.text.add_special);
       b.reset();

@@ -19,7 +19,6 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -37,11 +36,11 @@ class normalizer {
 
  private:
   using form = unicode::normal_form;
-  using compiled = std::variant<normalize::form_normalizer<form::nfc>, normalize::form_normalizer<form::nfd>,
-                                normalize::form_normalizer<form::nfkc>, normalize::form_normalizer<form::nfkd>,
-                                normalize::lowercase, normalize::strip_accents, normalize::nmt, normalize::byte_level,
-                                normalize::strip, normalize::prepend, normalize::bert, normalize::replacer,
-                                normalize::mapper, normalize::sentencepiece_normalizer>;
+  using compiled =
+      one_of<normalize::form_normalizer<form::nfc>, normalize::form_normalizer<form::nfd>,
+             normalize::form_normalizer<form::nfkc>, normalize::form_normalizer<form::nfkd>, normalize::lowercase,
+             normalize::strip_accents, normalize::nmt, normalize::byte_level, normalize::strip, normalize::prepend,
+             normalize::bert, normalize::replacer, normalize::mapper, normalize::sentencepiece_normalizer>;
 
   template <class Step> static constexpr result<compiled> compile(Step const& s, vocabulary const&) {
     return compiled(s);
@@ -99,7 +98,7 @@ class normalizer {
     normalizer made;
     made.steps_.reserve(steps.size());
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      auto compiled = std::visit([&](auto const& s) { return compile(s, pieces); }, steps[i]);
+      auto compiled = steps[i].visit([&](auto const& s) { return compile(s, pieces); });
       if (!compiled) return fail(compiled.error().code(), "normalizer ", i, ": ", compiled.error().message());
       made.steps_.push_back(*std::move(compiled));
     }
@@ -108,7 +107,7 @@ class normalizer {
 
   /// SentencePiece's step, if that is the only one: a caller may ask it whether it only adds a space.
   constexpr normalize::sentencepiece_normalizer const* sentencepiece() const noexcept {
-    return steps_.size() == 1 ? std::get_if<normalize::sentencepiece_normalizer>(&steps_[0]) : nullptr;
+    return steps_.size() == 1 ? steps_[0].get_if<normalize::sentencepiece_normalizer>() : nullptr;
   }
   /// True if nothing is done to any text.
   constexpr bool empty() const noexcept { return steps_.empty(); }
@@ -116,14 +115,14 @@ class normalizer {
   /// normalizing it.
   constexpr bool leaves(std::string_view text) const noexcept {
     for (auto const& s : steps_)
-      if (!std::visit([&](auto const& step) { return leaves_text(step, text); }, s)) return false;
+      if (!s.visit([&](auto const& step) { return leaves_text(step, text); })) return false;
     return true;
   }
   /// Normalizes `text`.
   constexpr void apply(aligned_text& text, workspace& work) const {
     if (work.caches.size() < steps_.size()) work.caches.resize(steps_.size());
     for (std::size_t i = 0; i < steps_.size(); ++i)
-      std::visit([&](auto const& step) { apply_step(step, text, work, work.caches[i]); }, steps_[i]);
+      steps_[i].visit([&](auto const& step) { apply_step(step, text, work, work.caches[i]); });
   }
 
  private:

@@ -7,6 +7,4 @@
 ///
 /// `encodings.hpp` has what comes after that (templates, truncation, padding), `load.hpp` the files.
 
-#include <loquat/tokenizer/pipeline/cursor.hpp>
-#include <loquat/tokenizer/pipeline/encode.hpp>
-#include <loquat/tokenizer/pipeline/make.hpp>
+#include <loquat/tokenizer/pipeline/tokenizer_class.hpp>

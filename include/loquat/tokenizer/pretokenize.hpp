@@ -15,7 +15,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -44,19 +43,17 @@ class pretokenizer {
     pretokenizer made;
     made.options_ = how;
     for (auto const& step : steps) {
-      if (auto const* const s = std::get_if<pretokenize::split>(&step)) {
+      if (auto const* const s = step.get_if<pretokenize::split>()) {
         auto compiled = pretokenize::pattern_split::make(*s, how.syntax);
         if (!compiled) return compiled.error().within("pre-tokenizer");
         made.steps_.push_back(*std::move(compiled));
         continue;
       }
-      if (auto const* const f = std::get_if<pretokenize::fixed_length>(&step); f != nullptr && f->length == 0)
+      if (auto const* const f = step.get_if<pretokenize::fixed_length>(); f != nullptr && f->length == 0)
         return fail(errc::argument, "pre-tokenizer: words of 0 characters");
-      std::visit(
-          [&]<class S>(S const& s) {
-            if constexpr (!std::same_as<S, pretokenize::split>) made.steps_.push_back(s);
-          },
-          step);
+      step.visit([&]<class S>(S const& s) {
+        if constexpr (!std::same_as<S, pretokenize::split>) made.steps_.push_back(s);
+      });
     }
     return made;
   }
@@ -69,10 +66,10 @@ class pretokenizer {
   /// The scanner that finds the words of any text, if all steps are no more than that.
   constexpr scanner sole_scanner() const noexcept {
     if (steps_.empty() || steps_.size() > 2 || !options_.raw_bytes || options_.lettered) return scanner::none;
-    auto const* const bytes = std::get_if<pretokenize::byte_level>(&steps_.back());
+    auto const* const bytes = steps_.back().get_if<pretokenize::byte_level>();
     if (bytes == nullptr || bytes->add_prefix_space) return scanner::none;
     if (steps_.size() == 1) return bytes->use_regex ? scanner::gpt2 : scanner::none;
-    auto const* const split = std::get_if<pretokenize::pattern_split>(&steps_.front());
+    auto const* const split = steps_.front().get_if<pretokenize::pattern_split>();
     return split != nullptr && !bytes->use_regex ? split->sole_scanner() : scanner::none;
   }
 
@@ -80,7 +77,7 @@ class pretokenizer {
   /// word comes from, once the text is cut.
   constexpr bool needs_origins() const noexcept {
     for (std::size_t i = 1; i < steps_.size(); ++i)
-      if (auto const* const m = std::get_if<pretokenize::metaspace>(&steps_[i]))
+      if (auto const* const m = steps_[i].get_if<pretokenize::metaspace>())
         if (m->prepend == pretokenize::prepend_scheme::first) return true;
     return false;
   }
@@ -90,10 +87,10 @@ class pretokenizer {
   constexpr void cut(aligned_text& text, pretokenize::words& out, workspace& work, bool starts_text = true) const;
 
  private:
-  using any_step = std::variant<pretokenize::byte_level, pretokenize::bert, pretokenize::metaspace,
-                                pretokenize::whitespace, pretokenize::whitespace_split, pretokenize::digits,
-                                pretokenize::punctuation, pretokenize::pattern_split, pretokenize::unicode_scripts,
-                                pretokenize::char_delimiter, pretokenize::fixed_length>;
+  using any_step =
+      one_of<pretokenize::byte_level, pretokenize::bert, pretokenize::metaspace, pretokenize::whitespace,
+             pretokenize::whitespace_split, pretokenize::digits, pretokenize::punctuation, pretokenize::pattern_split,
+             pretokenize::unicode_scripts, pretokenize::char_delimiter, pretokenize::fixed_length>;
 
   /// A text on its way through the steps.
   struct progress {
@@ -236,7 +233,7 @@ constexpr void pretokenizer::cut(aligned_text& text, pretokenize::words& out, wo
   now.lettered = options_.lettered;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     now.is_last = i + 1 == steps_.size();
-    std::visit([&](auto const& step) { apply(step, now, work.caches_[i]); }, steps_[i]);
+    steps_[i].visit([&](auto const& step) { apply(step, now, work.caches_[i]); });
   }
   if (now.lettered && options_.raw_bytes)
     rewrite(

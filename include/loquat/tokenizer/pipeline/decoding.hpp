@@ -19,7 +19,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -59,7 +58,7 @@ class token_decoder {
     made.drops_space_ = made.per_byte_ && front != front_space::kept;
     made.drops_spaces_ = made.per_byte_ && front == front_space::all_dropped;
     for (auto const& s : steps) {
-      auto compiled = std::visit([](auto const& step) { return compile(step); }, s);
+      auto compiled = s.visit([](auto const& step) { return compile(step); });
       if (!compiled) return compiled.error().within("decoder");
       made.steps_.push_back(*std::move(compiled));
     }
@@ -113,7 +112,7 @@ class token_decoder {
     }
     for (auto const& step : steps_) {
       room.next.clear();
-      std::visit([&](auto const& s) { apply(s, room); }, step);
+      step.visit([&](auto const& s) { apply(s, room); });
       room.now.swap(room.next);
     }
     auto const begin = out.size();
@@ -124,11 +123,11 @@ class token_decoder {
 
  private:
   using any_step =
-      std::variant<decode_step::byte_level, decode_step::byte_fallback, decode_step::fuse, decode_step::wordpiece,
-                   decode_step::metaspace, decode_step::bpe, decode_step::strip, normalize::replacer, decode_step::ctc>;
+      one_of<decode_step::byte_level, decode_step::byte_fallback, decode_step::fuse, decode_step::wordpiece,
+             decode_step::metaspace, decode_step::bpe, decode_step::strip, normalize::replacer, decode_step::ctc>;
 
   static constexpr bool is_byte_level(std::span<decode_step::step const> steps) noexcept {
-    return steps.size() == 1 && std::holds_alternative<decode_step::byte_level>(steps[0]);
+    return steps.size() == 1 && steps[0].holds<decode_step::byte_level>();
   }
   template <class Step> static constexpr result<any_step> compile(Step const& step) { return any_step(step); }
   static constexpr result<any_step> compile(decode_step::replace const& step) {
@@ -150,10 +149,10 @@ class token_decoder {
   /// Whether the steps take a space from the front of a text.
   constexpr void find_first_space() noexcept {
     for (auto const& s : steps_) {
-      if (std::holds_alternative<decode_step::wordpiece>(s)) drops_space_ = true;
-      if (auto const* const m = std::get_if<decode_step::metaspace>(&s))
+      if (s.holds<decode_step::wordpiece>()) drops_space_ = true;
+      if (auto const* const m = s.get_if<decode_step::metaspace>())
         drops_space_ = drops_space_ || m->prepend != pretokenize::prepend_scheme::never;
-      if (auto const* const strip = std::get_if<decode_step::strip>(&s))
+      if (auto const* const strip = s.get_if<decode_step::strip>())
         drops_space_ = drops_space_ || (strip->content == U' ' && strip->start > 0);
     }
   }
@@ -171,8 +170,8 @@ class token_decoder {
       if (steps_.empty() || !added || !append_bytes(name, out)) append(name);
       return;
     }
-    bool const falls_back = std::ranges::any_of(
-        steps_, [](auto const& s) { return std::holds_alternative<decode_step::byte_fallback>(s); });
+    bool const falls_back =
+        std::ranges::any_of(steps_, [](auto const& s) { return s.template holds<decode_step::byte_fallback>(); });
     int const byte = decode_step::detail::fallback_byte(name);
     if (byte >= 0 && !added && (falls_back || kind == token_kind::byte)) {
       out.push_back(static_cast<char>(byte));
@@ -196,13 +195,13 @@ class token_decoder {
     room.now.close();
     room.now.add(other);
     for (auto const& step : steps_) {
-      bool const to_bytes = std::holds_alternative<decode_step::byte_level>(step);
-      if (room.now.size() != 3 || to_bytes || std::holds_alternative<decode_step::fuse>(step)) {
+      bool const to_bytes = step.holds<decode_step::byte_level>();
+      if (room.now.size() != 3 || to_bytes || step.holds<decode_step::fuse>()) {
         if (to_bytes && append_bytes(room.now[1], out)) return;
         break; // what comes now is about the whole text
       }
       room.next.clear();
-      std::visit([&](auto const& s) { apply(s, room); }, step);
+      step.visit([&](auto const& s) { apply(s, room); });
       room.now.swap(room.next);
     }
     if (room.now.size() == 3) append(room.now[1]); // else the token was dropped

@@ -156,34 +156,31 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
 
 /// Encodes words until there are `limit` tokens or more. False when all are done.
 constexpr bool tokenizer::encode_words(encoding_progress& now, workspace& room, std::size_t limit) const {
-  return std::visit(
-      [&]<class Model>(Model const& model) {
-        if (now.listed) {
-          for (; now.word < room.words.size() && room.tokens.size() < limit; ++now.word) {
-            auto const [begin, end] = room.words[now.word];
-            encode_word(model, begin, end, now, room);
-          }
-          return now.word < room.words.size();
-        }
-        bool scanned = false;
-        if constexpr (std::same_as<Model, bpe>)
-          scanned =
-              with_scanner(scanner_, [&]<class Scanner>(Scanner) { scan_words<Scanner>(model, now, room, limit); });
-        if constexpr (requires { model.end_of_part(now.bytes, now.word); }) {
-          scanned = true;
-          while (now.word < now.bytes.size() && room.tokens.size() < limit) {
-            auto const begin = now.word;
-            now.word = model.end_of_part(now.bytes, begin);
-            encode_word(model, begin, now.word, now, room);
-          }
-        }
-        if (!scanned) {
-          encode_word(model, 0, now.bytes.size(), now, room);
-          now.word = now.bytes.size();
-        }
-        return now.word < now.bytes.size();
-      },
-      model_);
+  return model_.visit([&]<class Model>(Model const& model) {
+    if (now.listed) {
+      for (; now.word < room.words.size() && room.tokens.size() < limit; ++now.word) {
+        auto const [begin, end] = room.words[now.word];
+        encode_word(model, begin, end, now, room);
+      }
+      return now.word < room.words.size();
+    }
+    bool scanned = false;
+    if constexpr (std::same_as<Model, bpe>)
+      scanned = with_scanner(scanner_, [&]<class Scanner>(Scanner) { scan_words<Scanner>(model, now, room, limit); });
+    if constexpr (requires { model.end_of_part(now.bytes, now.word); }) {
+      scanned = true;
+      while (now.word < now.bytes.size() && room.tokens.size() < limit) {
+        auto const begin = now.word;
+        now.word = model.end_of_part(now.bytes, begin);
+        encode_word(model, begin, now.word, now, room);
+      }
+    }
+    if (!scanned) {
+      encode_word(model, 0, now.bytes.size(), now, room);
+      now.word = now.bytes.size();
+    }
+    return now.word < now.bytes.size();
+  });
 }
 
 /// The same, where a scanner finds the words: some are found, and their places in the cache fetched, before the first

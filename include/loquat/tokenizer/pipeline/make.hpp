@@ -12,18 +12,16 @@ namespace loquat {
 namespace detail {
 
 template <class Step, class Steps> constexpr bool has_step(Steps const& steps) noexcept {
-  return std::ranges::any_of(steps, [](auto const& s) { return std::holds_alternative<Step>(s); });
+  return std::ranges::any_of(steps, [](auto const& s) { return s.template holds<Step>(); });
 }
 
 constexpr token unknown_of(token_model::any const& model) noexcept {
-  return std::visit(
-      [](auto const& m) {
-        if constexpr (requires { m.unknown; })
-          return m.unknown;
-        else
-          return no_token;
-      },
-      model);
+  return model.visit([](auto const& m) {
+    if constexpr (requires { m.unknown; })
+      return m.unknown;
+    else
+      return no_token;
+  });
 }
 
 inline std::atomic<std::uint64_t> last_serial{1};
@@ -40,7 +38,7 @@ constexpr std::uint64_t tokenizer::next_serial() {
 /// ones; the same bytes may be another piece.
 constexpr token tokenizer::find_spelled(std::string_view text) const {
   std::vector<char> bytes;
-  if (bytes_ && std::holds_alternative<bpe>(model_)) {
+  if (bytes_ && model_.holds<bpe>()) {
     if (!append_bytes(text, bytes)) {
       auto const& pieces = model_pieces();
       for (std::size_t i = 0; i < pieces.size(); ++i)
@@ -50,7 +48,7 @@ constexpr token tokenizer::find_spelled(std::string_view text) const {
     }
     text = {bytes.data(), bytes.size()};
   }
-  return std::visit([&](auto const& m) { return m.find(text); }, model_);
+  return model_.visit([&](auto const& m) { return m.find(text); });
 }
 
 /// Fills the sets of added tokens that are looked for.
@@ -74,11 +72,11 @@ constexpr void tokenizer::index_added_tokens() {
 constexpr result<tokenizer> tokenizer::make(tokenizer_definition definition) {
   bool const sentencepiece = detail::has_step<normalize::sentencepiece>(definition.normalizers);
   bool const lettered = detail::has_step<normalize::byte_level>(definition.normalizers);
-  bool bytes = std::holds_alternative<token_model::longest_match>(definition.model);
-  if (auto const* const bpe = std::get_if<token_model::bpe>(&definition.model)) bytes = bpe->bytes;
+  bool bytes = definition.model.holds<token_model::longest_match>();
+  if (auto const* const bpe = definition.model.get_if<token_model::bpe>()) bytes = bpe->bytes;
   token const unknown = detail::unknown_of(definition.model);
 
-  auto const& given = std::visit([](auto const& m) -> vocabulary const& { return m.pieces; }, definition.model);
+  auto const& given = definition.model.visit([](auto const& m) -> vocabulary const& { return m.pieces; });
   auto normalizer = loquat::normalizer::make(definition.normalizers, given);
   if (!normalizer) return normalizer.error().within("tokenizer");
   auto model = make_token_model(std::exchange(definition.model, token_model::word_level{}));
@@ -112,7 +110,7 @@ constexpr result<tokenizer> tokenizer::make(tokenizer_definition definition) {
 
   auto front = token_decoder::front_space::kept;
   for (auto const& step : definition.normalizers)
-    if (auto const* const s = std::get_if<normalize::sentencepiece>(&step))
+    if (auto const* const s = step.get_if<normalize::sentencepiece>())
       front = s->remove_extra ? token_decoder::front_space::all_dropped
               : s->add_prefix ? token_decoder::front_space::dropped
                               : front;

@@ -13,7 +13,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -74,10 +73,10 @@ class token_roles {
   /// Takes the tokens around one text from post-processors.
   constexpr void read(std::span<postprocess::step const> steps) {
     for (auto const& step : steps) {
-      if (auto const* const r = std::get_if<postprocess::roberta>(&step)) {
+      if (auto const* const r = step.get_if<postprocess::roberta>()) {
         before_.push_back(r->begin);
         behind_.insert(behind_.begin(), r->end);
-      } else if (auto const* const t = std::get_if<postprocess::template_processing>(&step)) {
+      } else if (auto const* const t = step.get_if<postprocess::template_processing>()) {
         bool is_behind = false;
         for (auto const& item : t->single)
           if (item.what != postprocess::item::kind::special)

@@ -16,7 +16,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 namespace loquat {
 
@@ -46,7 +45,7 @@ class tokenizer {
   /// The token of this name, or `no_token`.
   constexpr token find(std::string_view name) const noexcept {
     if (auto const id = roles_.find(name); id != no_token) return id;
-    return std::visit([&](auto const& model) { return model.find(name); }, model_);
+    return model_.visit([&](auto const& model) { return model.find(name); });
   }
   /// True for control tokens, which are no text.
   constexpr bool is_special(token id) const noexcept { return roles_.is_special(id); }
@@ -129,7 +128,7 @@ class tokenizer {
   }
   static constexpr token first_of(std::span<token const> ids) noexcept { return ids.empty() ? no_token : ids.front(); }
   constexpr vocabulary const& model_pieces() const noexcept {
-    return std::visit([](auto const& model) -> vocabulary const& { return model.pieces(); }, model_);
+    return model_.visit([](auto const& model) -> vocabulary const& { return model.pieces(); });
   }
 
   constexpr encoding_progress begin(std::string_view text, workspace& room, encode_options options,
@@ -204,3 +203,8 @@ class tokenizer {
 };
 
 } // namespace loquat
+
+// What is declared above is defined here:
+#include <loquat/tokenizer/pipeline/cursor.hpp>
+#include <loquat/tokenizer/pipeline/encode.hpp>
+#include <loquat/tokenizer/pipeline/make.hpp>

@@ -17,7 +17,6 @@
 #include <numeric>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat::detail {
@@ -28,7 +27,7 @@ class json_terms {
   static constexpr result<tokenizer_definition> rewrite(tokenizer_definition definition) {
     json_terms made(std::move(definition));
     if (auto const good = made.rewrite_normalizers(); !good) return good.error();
-    auto const good = std::visit([&](auto& model) { return made.rewrite_model(model); }, made.out_.model);
+    auto const good = made.out_.model.visit([&](auto& model) { return made.rewrite_model(model); });
     if (!good) return good.error();
     return std::move(made.out_);
   }
@@ -42,7 +41,7 @@ class json_terms {
   constexpr result<void> rewrite_normalizers() {
     std::vector<normalize::step> steps;
     for (auto& step : out_.normalizers) {
-      auto* const s = std::get_if<normalize::sentencepiece>(&step);
+      auto* const s = step.get_if<normalize::sentencepiece>();
       if (s == nullptr) {
         steps.push_back(std::move(step));
         continue;

@@ -33,7 +33,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -44,7 +43,7 @@ namespace detail {
 class json_vocabulary {
  public:
   constexpr result<void> read(tokenizer_definition const& d) {
-    return std::visit([&](auto const& model) { return read(model, d.added); }, d.model);
+    return d.model.visit([&](auto const& model) { return read(model, d.added); });
   }
 
   constexpr std::size_t size() const noexcept { return end_; } ///< ids of the model's vocabulary are below
@@ -165,7 +164,7 @@ template <class Out> class json_definition_writer {
     line("pre_tokenizer"), steps(d_.pretokenizers, "pretokenizers");
     line("post_processor"), steps(d_.postprocessors, "processors");
     line("decoder"), steps(d_.decoders, "decoders");
-    line("model"), std::visit([this](auto const& model) { this->write(model); }, d_.model);
+    line("model"), d_.model.visit([this](auto const& model) { this->write(model); });
     out_.raw("\n}\n");
     if (!out_) return out_.error();
     return {};

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace loquat::detail {
@@ -21,7 +20,7 @@ template <class Out, class Name> class step_writer {
 
   /// null, a step, or a sequence of them, whose key for the list is `list`.
   template <class Step> constexpr void operator()(std::vector<Step> const& steps, std::string_view list) {
-    auto const one = [this](Step const& s) { std::visit([this](auto const& step) { this->write(step); }, s); };
+    auto const one = [this](Step const& s) { s.visit([this](auto const& step) { this->write(step); }); };
     if (steps.empty()) return out_.value(json_null{});
     if (steps.size() == 1) return one(steps[0]);
     out_.typed("Sequence", list, [&] { out_.array(steps, one); });

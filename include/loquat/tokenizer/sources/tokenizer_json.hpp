@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -257,10 +256,8 @@ constexpr result<tokenizer_definition> read_tokenizer_json(std::string_view text
   out.postprocessors = detail::read_postprocessors(in, root["post_processor"]);
   out.decoders = detail::read_decoders(in, root["decoder"]);
   bool const bytes =
-      std::ranges::any_of(out.normalizers,
-                          [](auto const& s) { return std::holds_alternative<normalize::byte_level>(s); }) ||
-      std::ranges::any_of(out.pretokenizers,
-                          [](auto const& s) { return std::holds_alternative<pretokenize::byte_level>(s); });
+      std::ranges::any_of(out.normalizers, [](auto const& s) { return s.template holds<normalize::byte_level>(); }) ||
+      std::ranges::any_of(out.pretokenizers, [](auto const& s) { return s.template holds<pretokenize::byte_level>(); });
   if (root["model"].kind() != json::kind::object) in.wrong(root, "a key model with an object");
   if (in) out.model = detail::json_model_reader(in, root["model"], bytes).read();
   if (!in) return in.error();

@@ -170,13 +170,6 @@ constexpr void keep_last(std::vector<std::array<token, 2>>& merges) {
   merges.erase(merges.begin(), merges.begin() + static_cast<std::ptrdiff_t>(to));
 }
 
-/// Counts of which no sum overflows.
-constexpr result<void> check_counts(word_counts const& counts) {
-  if (counts.bytes() > std::uint64_t{1} << 62)
-    return fail(errc::argument, "training: words of more than 2^62 bytes, each as often as it occurs");
-  return {};
-}
-
 } // namespace detail
 
 /// Trains a byte-pair encoding. Tokens are the special ones, the characters in the order of their code points (bytes in

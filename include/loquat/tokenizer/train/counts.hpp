@@ -16,7 +16,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace loquat {
@@ -29,7 +28,7 @@ class word_cutter {
   /// Compiles the normalizers and pre-tokenizers of a definition; nothing else of it matters. With a ByteLevel among
   /// the pre-tokenizers words are bytes. Errors: those of `normalizer::make` and `pretokenizer::make`.
   static constexpr result<word_cutter> make(tokenizer_definition const& definition) {
-    auto const is_bytes = [](auto const& s) { return std::holds_alternative<pretokenize::byte_level>(s); };
+    auto const is_bytes = [](auto const& s) { return s.template holds<pretokenize::byte_level>(); };
     bool const bytes = std::any_of(definition.pretokenizers.begin(), definition.pretokenizers.end(), is_bytes);
     auto normalizer = normalizer::make(definition.normalizers);
     if (!normalizer) return normalizer.error();
@@ -165,5 +164,16 @@ class word_counts {
   std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(16, none); // of entries; never more than half full
   std::uint64_t bytes_ = 0;
 };
+
+namespace detail {
+
+/// Counts of which no sum overflows.
+constexpr result<void> check_counts(word_counts const& counts) {
+  if (counts.bytes() > std::uint64_t{1} << 62)
+    return fail(errc::argument, "training: words of more than 2^62 bytes, each as often as it occurs");
+  return {};
+}
+
+} // namespace detail
 
 } // namespace loquat
