@@ -113,7 +113,7 @@ std::string added(tokenizer_definition const& d) {
   return out;
 }
 template <class Model> vocabulary const& pieces(tokenizer_definition const& d) {
-  return std::get<Model>(d.model).pieces;
+  return d.model.get<Model>().pieces;
 }
 
 /// The words of a text, with | between them.

@@ -25,26 +25,38 @@ struct character {
   friend constexpr bool operator==(character const&, character const&) = default;
 };
 
-/// Reads the first character of `text`.
-constexpr character decode(std::string_view text) noexcept {
-  if (text.empty()) return {};
-  char32_t const first = static_cast<unsigned char>(text[0]);
+namespace detail {
+
+/// The first character of the four bytes at `at`; bytes beyond the text are no continuation bytes.
+template <class Bytes> [[gnu::always_inline]] constexpr character decode(Bytes const& bytes, std::size_t at) noexcept {
+  char32_t const first = static_cast<unsigned char>(bytes[at]);
+  // The six bits of a continuation byte; more than that if it is none.
+  auto const bits = [&](std::size_t i) -> char32_t { return static_cast<unsigned char>(bytes[at + i]) ^ 0x80u; };
   if (first < 0x80) return {first, 1, true};
-  // The six bits of a continuation byte; more than that if there is none.
-  auto const bits = [&](std::size_t i) -> char32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) ^ 0x80u : 0xFFu;
-  };
-  if (first >= 0xC2 && first < 0xE0) {
-    if (auto const b = bits(1); b < 0x40) return {(first & 0x1F) << 6 | b, 2, true};
-  } else if (first >= 0xE0 && first < 0xF0) {
+  if (first < 0xE0) {
+    if (auto const b = bits(1); b < 0x40 && first >= 0xC2) return {(first & 0x1F) << 6 | b, 2, true};
+  } else if (first < 0xF0) {
     char32_t const b = bits(1), c = bits(2), all = (first & 0xF) << 12 | b << 6 | c;
     if ((b | c) < 0x40 && all >= 0x800 && (all < 0xD800 || all > 0xDFFF)) return {all, 3, true};
-  } else if (first >= 0xF0 && first < 0xF5) {
+  } else if (first < 0xF5) {
     char32_t const b = bits(1), c = bits(2), d = bits(3), all = (first & 0x7) << 18 | b << 12 | c << 6 | d;
     if ((b | c | d) < 0x40 && all >= 0x10000 && all <= 0x10FFFF) return {all, 4, true};
   }
   return {replacement, 1, false};
 }
+
+/// The character at `at`.
+[[gnu::always_inline]] constexpr character decode_at(std::string_view text, std::size_t at) noexcept {
+  if (text.size() - at >= 4) return decode(text, at);
+  char bytes[4]{};
+  for (std::size_t i = 0; at + i < text.size(); ++i) bytes[i] = text[at + i];
+  return at == text.size() ? character{} : decode(bytes, 0);
+}
+
+} // namespace detail
+
+/// Reads the first character of `text`.
+constexpr character decode(std::string_view text) noexcept { return detail::decode_at(text, 0); }
 
 /// A code point as bytes.
 struct encoded {
@@ -79,7 +91,7 @@ constexpr std::size_t valid_prefix(std::string_view text) noexcept {
       }
       continue;
     }
-    auto const c = decode({text.data() + at, text.size() - at});
+    auto const c = detail::decode_at(text, at);
     if (!c.valid) break;
     at += c.length;
   }

@@ -34,7 +34,7 @@ constexpr result<bpe> bpe::make(token_model::bpe definition) {
 
   out.words_.assign(n / 64 + 1, 0);
   if (model.ranked) {
-    out.rank_pieces();
+    if (!out.learn_ranks()) out.rank_pieces();
     return out;
   }
   std::vector<merge_rule> merges;
@@ -48,8 +48,50 @@ constexpr result<bpe> bpe::make(token_model::bpe definition) {
   return out;
 }
 
-/// Finds the merge that makes each piece, by encoding it without itself; shorter pieces come first. (Why there is no
-/// other: `merge_history.hpp`.)
+/// Finds the merge that makes each ranked piece, by encoding it without itself. (Why there is no other:
+/// `merge_history.hpp`.) False, and nothing changes, if that takes pieces of higher ids.
+constexpr bool bpe::learn_ranks() {
+  auto const& pieces = model_.pieces;
+  if (!plain_) return false;
+  history_ = merge_history(pieces.size());
+  prefixes_ = longest_prefix(pieces.size());
+  for (token const id : characters_) {
+    history_.add_single(id);
+    add_word(id);
+  }
+  workspace room;
+  auto const& row = room.symbols;
+  std::vector<token> others;
+  bool good = true;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto const id = static_cast<token>(i);
+    auto const piece = pieces.piece(id);
+    if (piece.size() < 2 || !is_found(id) || find(piece) != id) continue;
+    good = good && piece.size() <= longest_prefix::longest;
+    if (!good) break;
+    find_row(piece, piece.size() - 1, room);
+    if (row.size() == 2) {
+      history_.add({row[0].id, row[1].id, id});
+      prefixes_.add(piece);
+      add_word(id);
+    } else {
+      others.push_back(id);
+    }
+  }
+  for (token const id : others) {
+    if (!good) break;
+    find_row(pieces.piece(id), pieces.piece(id).size(), room);
+    good = row.size() != 2;
+  }
+  learned_ = rows_ = good;
+  if (good) return true;
+  history_ = merge_history();
+  prefixes_ = longest_prefix();
+  words_.assign(words_.size(), 0);
+  return false;
+}
+
+/// The same for pieces in any order; shorter ones come first.
 constexpr void bpe::rank_pieces() {
   auto const& pieces = model_.pieces;
   std::vector<std::uint32_t> begins; // of the pieces of each length in `order`
@@ -139,8 +181,24 @@ constexpr bool bpe::learn(std::span<merge_rule const> merges) {
   if (!learner.finish(pieces_of, room.merging)) return false;
   for (std::size_t i = 0; i < n; ++i)
     if (history.is_made(static_cast<token>(i))) add_word(static_cast<token>(i));
-  merges_ = std::move(history).rules();
+  history_ = std::move(history);
+  learned_ = true;
+  if (plain_) know_prefixes();
   return true;
+}
+
+/// Prepares `find_row`, unless there are pieces that are found as others or not at all.
+constexpr void bpe::know_prefixes() {
+  auto const& pieces = model_.pieces;
+  prefixes_ = longest_prefix(pieces.size());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto const id = static_cast<token>(i);
+    auto const piece = pieces.piece(id);
+    if (!is_word(id)) continue;
+    if (piece.size() > longest_prefix::longest || (index_.has_equals() && find(piece) != id)) return;
+    prefixes_.add(piece);
+  }
+  rows_ = true;
 }
 
 /// Finds the words that are one token by encoding every piece.

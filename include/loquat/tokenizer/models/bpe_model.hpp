@@ -6,6 +6,7 @@
 #include <loquat/core/utf8.hpp>
 #include <loquat/tokenizer/definition.hpp>
 #include <loquat/tokenizer/models/byte_tokens.hpp>
+#include <loquat/tokenizer/models/longest_prefix.hpp>
 #include <loquat/tokenizer/models/merge_history.hpp>
 #include <loquat/tokenizer/models/merge_table.hpp>
 #include <loquat/tokenizer/models/piece_index.hpp>
@@ -23,13 +24,15 @@ namespace loquat {
 
 /// A byte-pair encoding. Immutable, so that threads can share it.
 ///
-/// A word that is a piece, and comes out as that piece, takes one look-up. Others are merged pair by pair.
+/// A word that is a piece, and comes out as that piece, takes one look-up. Others are put together of the longest
+/// pieces that fit, where it is known how each piece is made; else they are merged pair by pair.
 class bpe {
  public:
   /// What encoding works in; one for each thread. It grows with the longest word.
   struct workspace {
     std::vector<merge_symbol> symbols;
-    std::vector<char> text; ///< a character or word with its affixes
+    std::vector<char> text;          ///< a character or word with its affixes
+    std::vector<std::uint64_t> dead; ///< bits by byte of a word: the row of tokens up to there leads nowhere
     merge_table::workspace merging;
   };
 
@@ -53,8 +56,12 @@ class bpe {
         emit(id, at, at + part.size());
         continue;
       }
-      split(part, room);
-      merges_.merge(room.symbols, room.merging);
+      if (rows_) {
+        find_row(part, part.size(), room);
+      } else {
+        split(part, room);
+        rules().merge(room.symbols, room.merging);
+      }
       std::size_t begin = at;
       for (auto const& symbol : room.symbols) {
         auto const end = std::min(begin + symbol.size, at + part.size());
@@ -67,7 +74,9 @@ class bpe {
  private:
   static constexpr std::size_t longest = std::size_t{1} << 30; // bytes; a longer word is cut
 
+  constexpr merge_table const& rules() const noexcept { return learned_ ? history_.rules() : merges_; }
   constexpr token whole(std::string_view word, workspace& room) const;
+  constexpr void find_row(std::string_view text, std::size_t most, workspace& room) const;
   constexpr void split(std::string_view word, workspace& room) const;
   constexpr void add_unknown(std::string_view character, std::size_t size, std::size_t& unknown, workspace& room) const;
 
@@ -77,8 +86,10 @@ class bpe {
 
   constexpr bool is_single(token id) const noexcept;
   constexpr result<void> read_merges(std::vector<merge_rule>& out) const;
+  constexpr bool learn_ranks();
   constexpr void rank_pieces();
   constexpr bool learn(std::span<merge_rule const> merges);
+  constexpr void know_prefixes();
   constexpr void find_words();
   constexpr void add_word(token id) noexcept {
     auto const i = static_cast<std::size_t>(id);
@@ -97,7 +108,11 @@ class bpe {
   std::array<token, 256> byte_tokens_{}; // for byte fallback
   std::vector<std::uint64_t> words_;     // bits by id: merging makes this token of a word with these bytes
   bool plain_ = false;                   // every byte is a symbol
-  merge_table merges_;
+  bool learned_ = false;                 // it is known how each piece is made
+  bool rows_ = false;                    // and `prefixes_` knows all that are
+  merge_history history_;                // if learned
+  merge_table merges_;                   // else
+  longest_prefix prefixes_;
 };
 
 /// The token that all of `word` is known to be, or `no_token`.
@@ -110,6 +125,40 @@ constexpr token bpe::whole(std::string_view word, workspace& room) const {
   }
   token const id = find(word);
   return id != no_token && (model_.whole_words ? is_found(id) : is_word(id)) ? id : no_token;
+}
+
+/// Puts `text` together of tokens whose neighbours stay apart, which is what merging makes of it: the first merge
+/// across a border would be the best in the text of two neighbours as well. From left to right the longest token that
+/// fits comes next, the first one of at most `most` bytes; where none fits, the one before gives way to a shorter one.
+/// Up to a byte there is but one such row, so none is tried twice (H. van Antwerpen, A. Neubeck, "So many tokens, so
+/// little time", 2024). Every byte must be a token.
+constexpr void bpe::find_row(std::string_view text, std::size_t most, workspace& room) const {
+  auto& row = room.symbols;
+  row.clear();
+  room.dead.assign(text.size() / 64 + 1, 0);
+  auto const wanted = [this](token id) { return is_word(id); };
+  auto const fits = [&](std::size_t at, longest_prefix::match const& next) {
+    auto const end = at + next.size;
+    if ((room.dead[end / 64] >> (end % 64) & 1) != 0) return false;
+    return row.empty() || history_.stay_apart(row.back().id, next.id);
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    longest_prefix::match next{no_token, most + 1};
+    do
+      next = next.size < 2 ? longest_prefix::match{}
+                           : prefixes_.find(text.substr(at), next.size - 1, model_.pieces, index_, wanted);
+    while (next.size != 0 && !fits(at, next));
+    if (next.size != 0) {
+      add_symbol(next.id, next.size, room);
+      at += next.size;
+      most = text.size() - at;
+    } else {
+      room.dead[at / 64] |= std::uint64_t{1} << (at % 64);
+      most = row.back().size - 1;
+      at -= row.back().size;
+      row.pop_back();
+    }
+  }
 }
 
 /// Makes the symbols that merging begins with.

@@ -24,17 +24,19 @@ struct merge_symbol {
   std::uint32_t rank = 0;  ///< of its pair with the next one
 };
 
-/// A table of such rules. Words miss in the cache more than anything else, so the hash table
-/// has four bytes for a rule: its rank and some bits of the hash. That it is the right one is checked in the list of
-/// rules, which a processor does while it goes on.
+/// A table of such rules. Words miss in the cache more than anything else, and most pairs have no rule: a byte of bits
+/// for each rule, by hash, says so for all but a few of these. The hash table has four bytes for a rule: its rank and
+/// some bits of the hash. That it is the right one is checked in the list of rules, which a processor does while it
+/// goes on.
 class merge_table {
  public:
   static constexpr std::uint32_t none = min_tree::none; ///< no rank; ranks are below
 
   using workspace = merge_workspace<merge_symbol>; ///< room to work in, which grows with the longest word
 
-  /// For rules of the ranks below `ranks`, in 20 bytes each.
-  constexpr explicit merge_table(std::size_t ranks = 0) : slots_(2 * ranks + 2, empty), rules_(ranks, merge_rule{}) {}
+  /// For rules of the ranks below `ranks`, in 22 bytes each.
+  constexpr explicit merge_table(std::size_t ranks = 0)
+      : slots_(2 * ranks + 2, empty), rules_(ranks, merge_rule{}), paired_(ranks / 8 + 1, 0) {}
 
   constexpr merge_rule const& operator[](std::uint32_t rank) const noexcept { return rules_[rank]; } ///< by rank
 
@@ -45,12 +47,14 @@ class merge_table {
     while (slots_[i] != empty && !is(slots_[i], tag_of(hash), rule.left, rule.right))
       if (++i == slots_.size()) i = 0;
     slots_[i] = tag_of(hash) | rank;
+    paired_[bit_of(hash) / 64] |= std::uint64_t{1} << (bit_of(hash) % 64);
     rules_[rank] = rule;
   }
 
   /// The rank of a pair, or `none`.
   constexpr std::uint32_t rank(token left, token right) const noexcept {
     auto const hash = hash_of(left, right);
+    if ((paired_[bit_of(hash) / 64] >> (bit_of(hash) % 64) & 1) == 0) return none;
     for (auto i = slot_of(hash);;) {
       auto const slot = slots_[i];
       if (slot == empty) return none;
@@ -81,6 +85,9 @@ class merge_table {
   constexpr std::size_t slot_of(std::uint64_t hash) const noexcept {
     return static_cast<std::size_t>((hash >> 32) * slots_.size() >> 32);
   }
+  constexpr std::size_t bit_of(std::uint64_t hash) const noexcept {
+    return static_cast<std::size_t>((hash >> 32) * (64 * paired_.size()) >> 32);
+  }
   static constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
     return static_cast<std::uint32_t>(hash) & ~none;
   }
@@ -90,8 +97,9 @@ class merge_table {
     return rule.left == left && rule.right == right;
   }
 
-  std::vector<std::uint32_t> slots_; // tag, rank; never more than half full
-  std::vector<merge_rule> rules_;    // by rank
+  std::vector<std::uint32_t> slots_;  // tag, rank; never more than half full
+  std::vector<merge_rule> rules_;     // by rank
+  std::vector<std::uint64_t> paired_; // bits by hash: a pair has a rule
 };
 
 } // namespace loquat

@@ -204,7 +204,7 @@ constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, w
       word.begin = at;
       word.end = at = Scanner::next(bytes, at);
       if (word.end - word.begin > table::key::longest) continue;
-      word.key = {bytes, word.begin, word.end - word.begin};
+      word.key.assign(bytes, word.begin, word.end - word.begin);
       word.set = cache.set_of(word.key);
       if (!std::is_constant_evaluated()) cache.prefetch(word.set);
     }
@@ -249,11 +249,11 @@ constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std
   typename small_table::entry few;
   typename large_table::entry many;
   if (is_short) {
-    few.word = {now.bytes, begin, end - begin};
+    few.word.assign(now.bytes, begin, end - begin);
     if (auto const* const known = small.find(few.word)) return put_known(*known, begin, now, room);
   }
   if (!is_long) {
-    many.word = {now.bytes, begin, end - begin};
+    many.word.assign(now.bytes, begin, end - begin);
     if (auto const* const known = large.find(many.word)) return put_known(*known, begin, now, room);
   }
   std::size_t count = 0, last = 0; // tokens; where the last one ends

@@ -24,18 +24,19 @@ template <std::size_t Words> struct word_key {
 
   static constexpr std::size_t longest = 8 * Words - 1; ///< bytes
 
-  constexpr word_key() = default;
-  /// The key of bytes `begin` … `begin + size` of `text`; quick unless it is the end of the text.
-  [[gnu::always_inline]] constexpr word_key(std::string_view text, std::size_t begin, std::size_t size) noexcept {
-    bool const room = text.size() - begin >= 8 * Words;
+  /// Becomes the key of bytes `begin` … `begin + size` of `text`; quick unless it is the end of the text.
+  [[gnu::always_inline]] constexpr void assign(std::string_view text, std::size_t begin, std::size_t size) noexcept {
     if constexpr (std::endian::native == std::endian::little) {
-      if (!std::is_constant_evaluated() && room) {
-        std::memcpy(words.data(), text.data() + begin, sizeof words);
-        for (std::size_t i = 0; i < Words; ++i) words[i] &= masks[size][i];
-        words[Words - 1] |= std::uint64_t{size} << 56;
+      if (!std::is_constant_evaluated() && text.size() - begin >= 8 * Words) {
+        for (std::size_t i = 0; i < Words; ++i) { // by words: a load waits for the cache if it is of two stores
+          std::uint64_t word = 0;
+          std::memcpy(&word, text.data() + begin + 8 * i, sizeof word);
+          words[i] = (word & masks[size][i]) | (i + 1 == Words ? std::uint64_t{size} << 56 : 0);
+        }
         return;
       }
     }
+    words = {};
     for (std::size_t i = 0; i < size; ++i)
       words[i / 8] |= std::uint64_t{static_cast<unsigned char>(text[begin + i])} << (i % 8 * 8);
     words[Words - 1] |= std::uint64_t{size} << 56;
@@ -111,7 +112,7 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
   struct alignas(64) place_pair {
     std::array<entry, 2> places{};
   };
-  static constexpr std::size_t most_sets = Words == 2 ? 1 << 14 : 1 << 12;
+  static constexpr std::size_t most_sets = Words == 2 ? 1 << 16 : 1 << 14;
 
   constexpr void put(entry const& e) noexcept {
     auto& places = sets_[set_of(e.word)].places;

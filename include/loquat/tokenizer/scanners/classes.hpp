@@ -99,7 +99,7 @@ struct character {
 namespace detail {
 
 [[gnu::noinline, gnu::flatten]] constexpr character look_beyond_ascii(std::string_view text, std::size_t at) noexcept {
-  auto const c = utf8::decode(text.substr(at));
+  auto const c = utf8::detail::decode_at(text, at);
   return {class_of(c.code_point), static_cast<unsigned char>(c.length)};
 }
 
