@@ -74,6 +74,13 @@ constexpr int fallback_byte(std::string_view token) noexcept {
   return high < 16 && low < 16 ? high * 16 + low : -1;
 }
 
+/// Calls `put` with the texts that bytes in a row are: one if they are UTF-8, or else U+FFFD for each.
+template <class Put> constexpr void each_text_of(std::string_view bytes, Put put) {
+  if (bytes.empty()) return;
+  if (utf8::is_valid(bytes)) return put(bytes);
+  for (std::size_t i = 0; i < bytes.size(); ++i) put(utf8::replacement_bytes);
+}
+
 } // namespace detail
 
 /// Buffers that steps work in, kept from text to text.
@@ -98,12 +105,7 @@ constexpr void apply(byte_fallback, token_texts const& in, token_texts& out, wor
   auto& bytes = room.bytes;
   bytes.clear();
   auto const end_bytes = [&] {
-    if (bytes.empty()) return;
-    if (utf8::is_valid({bytes.data(), bytes.size()})) {
-      out.add({bytes.data(), bytes.size()});
-    } else {
-      for (std::size_t i = 0; i < bytes.size(); ++i) out.add(utf8::replacement_bytes);
-    }
+    detail::each_text_of({bytes.data(), bytes.size()}, [&](std::string_view text) { out.add(text); });
     bytes.clear();
   };
   for (std::size_t i = 0; i < in.size(); ++i) {

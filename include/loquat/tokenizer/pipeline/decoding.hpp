@@ -10,6 +10,7 @@
 #include <loquat/tokenizer/decoders.hpp>
 #include <loquat/tokenizer/definition.hpp>
 #include <loquat/tokenizer/normalize/replacer.hpp>
+#include <loquat/tokenizer/pipeline/piece_slots.hpp>
 #include <loquat/tokenizer/token_texts.hpp>
 #include <loquat/tokenizer/tokenizer.hpp>
 
@@ -45,10 +46,12 @@ class token_decoder {
 
   constexpr token_decoder() = default;
 
-  /// Compiles the decoders. `name(id)` is the file's spelling of a token, `added(id)` says whether it is an added one.
-  template <class Name, class Added>
+  /// Compiles the decoders. `name(id)` is the file's spelling of a token, `added(id)` says whether it is an added one,
+  /// `is_special(id)` whether it can be left out.
+  template <class Name, class Added, class Special>
   static constexpr result<token_decoder> make(std::span<decode_step::step const> steps, spelling how, std::size_t size,
-                                              vocabulary const& pieces, front_space front, Name name, Added added) {
+                                              vocabulary const& pieces, front_space front, Name name, Added added,
+                                              Special is_special) {
     token_decoder made;
     made.spelling_ = how;
     bool const only_bytes = how == spelling::bytes && (steps.empty() || is_byte_level(steps));
@@ -63,14 +66,19 @@ class token_decoder {
       made.steps_.push_back(*std::move(compiled));
     }
     made.find_first_space();
+    made.find_whole_steps();
     workspace room;
     std::vector<char> text;
     for (std::size_t i = 0; i < size; ++i) {
       auto const id = static_cast<token>(i);
       text.clear();
-      made.spell_middle(name(id), added(id), pieces.kind(id), text, room);
-      if (!made.texts_.add({text.data(), text.size()}, pieces.kind(id)))
+      auto const kind = pieces.kind(id);
+      bool const is_byte = made.spell_middle(name(id), added(id), kind, text, room);
+      made.splices_ = made.splices_ && (is_byte || kind != token_kind::byte);
+      std::string_view const piece(text.data(), text.size());
+      if (!made.texts_.add(piece, is_byte ? token_kind::byte : kind))
         return fail(errc::unsupported, "decoder: texts of 4 GiB and more");
+      made.slots_.add(piece, is_byte || is_special(id));
     }
     return made;
   }
@@ -86,38 +94,39 @@ class token_decoder {
   constexpr void decode(std::span<token const> ids, Out& out, workspace& room, text_options options, Name name,
                         Added added, Special is_special) const {
     auto const skips = [&](token id) { return !texts_.contains(id) || (options.skip_special && is_special(id)); };
+    auto const begin = out.size();
+    auto const put = [&](std::string_view text) { out.insert(out.end(), text.begin(), text.end()); };
     if (joins_ || !options.starts_text) {
-      bool starts = options.starts_text && drops_space_;
-      auto const begin = out.size();
-      for (token const id : ids) {
-        if (skips(id)) continue;
+      bool valid = true;
+      for (bool starts = options.starts_text && drops_space_; starts && !ids.empty(); ids = ids.subspan(1)) {
+        token const id = ids.front();
         auto piece = texts_.piece(id);
-        if (piece.empty()) continue;
-        if (starts) {
-          bool const space = piece.front() == ' ' && texts_.kind(id) != token_kind::unknown;
-          if (space) piece.remove_prefix(1);
-          starts = space && drops_spaces_ && piece.empty();
-        }
-        out.insert(out.end(), piece.begin(), piece.end());
+        if (skips(id) || piece.empty()) continue;
+        bool const space = piece.front() == ' ' && texts_.kind(id) != token_kind::unknown;
+        if (space) piece.remove_prefix(1);
+        starts = space && drops_spaces_ && piece.empty();
+        valid = utf8::is_valid(piece);
+        put(piece);
       }
-      if (options.invalid == invalid_utf8::replace) utf8::replace_invalid(out, begin, per_byte_);
+      valid &= slots_.each(ids, put, [&](std::size_t i) {
+        if (!skips(ids[i])) put(texts_.piece(ids[i]));
+        return i + 1;
+      });
+      if (options.invalid == invalid_utf8::replace && !valid) utf8::replace_invalid(out, begin, per_byte_);
       return;
     }
     room.now.clear();
-    for (token const id : ids) {
-      if (skips(id)) continue;
-      if (separated_ && room.now.size() > 0) room.now.extend(' ');
-      spell(name(id), added(id), room.now);
-      room.now.close();
+    bool const spliced = splices_ && splice(ids, room, name, added, skips);
+    if (!spliced) {
+      for (token const id : ids) {
+        if (skips(id)) continue;
+        if (separated_ && room.now.size() > 0) room.now.extend(' ');
+        spell(name(id), added(id), room.now);
+        room.now.close();
+      }
     }
-    for (auto const& step : steps_) {
-      room.next.clear();
-      step.visit([&](auto const& s) { apply(s, room); });
-      room.now.swap(room.next);
-    }
-    auto const begin = out.size();
-    auto const all = room.now.joined();
-    out.insert(out.end(), all.begin(), all.end());
+    apply_steps(spliced ? whole_ : 0, steps_.size(), room);
+    put(room.now.joined());
     if (options.invalid == invalid_utf8::replace) utf8::replace_invalid(out, begin, per_byte_);
   }
 
@@ -146,6 +155,65 @@ class token_decoder {
     }
   }
 
+  constexpr void apply_steps(std::size_t begin, std::size_t end, workspace& room) const {
+    for (std::size_t i = begin; i < end; ++i) {
+      room.next.clear();
+      steps_[i].visit([&](auto const& s) { apply(s, room); });
+      room.now.swap(room.next);
+    }
+  }
+  /// Does the steps before `whole_` with what each token gives in the middle of a text: only where the ends of a text
+  /// are special are the steps done, for its first and its last token. False if it is too short for that.
+  template <class Name, class Added, class Skips>
+  constexpr bool splice(std::span<token const> ids, workspace& room, Name name, Added added, Skips skips) const {
+    if (ends_differ_) {
+      while (!ids.empty() && skips(ids.front())) ids = ids.subspan(1);
+      while (!ids.empty() && skips(ids.back())) ids = ids.first(ids.size() - 1);
+      if (ids.size() < 2) return false;
+      for (token const id : {ids.front(), ids.back()}) {
+        spell(name(id), added(id), room.now);
+        room.now.close();
+      }
+      apply_steps(0, whole_, room);
+      ids = ids.subspan(1, ids.size() - 2);
+    }
+    room.next.clear();
+    auto const put = [&](std::string_view text) { room.next.extend(text); };
+    if (ends_differ_) put(room.now[0]);
+    auto& bytes = room.steps.bytes;
+    slots_.each(ids, put, [&](std::size_t i) {
+      bytes.clear();
+      for (; i < ids.size(); ++i) {
+        if (skips(ids[i])) continue;
+        if (texts_.kind(ids[i]) != token_kind::byte) break;
+        bytes.push_back(texts_.piece(ids[i]).front());
+      }
+      decode_step::detail::each_text_of({bytes.data(), bytes.size()}, put);
+      if (bytes.empty() && i < ids.size()) put(texts_.piece(ids[i++]));
+      return i;
+    });
+    if (ends_differ_) put(room.now[1]);
+    room.next.close();
+    room.now.swap(room.next);
+    return true;
+  }
+
+  template <class... Step> static constexpr bool is_any(any_step const& s) noexcept {
+    return (s.holds<Step>() || ...);
+  }
+  /// Finds how many steps can be done token by token, and with what follows makes one text of all.
+  constexpr void find_whole_steps() noexcept {
+    namespace step = decode_step;
+    auto const joint = std::ranges::find_if_not(
+        steps_, is_any<step::wordpiece, step::metaspace, step::bpe, step::strip, normalize::replacer>);
+    ends_differ_ = std::any_of(steps_.begin(), joint, is_any<step::wordpiece, step::metaspace, step::bpe>);
+    auto const rest = std::span(joint, steps_.end());
+    bool const falls_back = rest.size() > 1 && is_any<step::byte_fallback>(rest[0]) && is_any<step::fuse>(rest[1]);
+    bool const joins = falls_back || (!rest.empty() && is_any<step::fuse, step::byte_level>(rest[0]));
+    splices_ = !steps_.empty() && (rest.empty() || (joins && !ends_differ_));
+    whole_ = steps_.size() - rest.size() + (falls_back ? 2 : joins ? 1 : 0);
+  }
+
   /// Whether the steps take a space from the front of a text.
   constexpr void find_first_space() noexcept {
     for (auto const& s : steps_) {
@@ -162,20 +230,20 @@ class token_decoder {
     if (spelling_ != spelling::bytes || added) return out.extend(name);
     for (char const c : name) out.extend(byte_alphabet[static_cast<unsigned char>(c)].view());
   }
-  /// Finds what a token appends in the middle of a text.
-  constexpr void spell_middle(std::string_view name, bool added, token_kind kind, std::vector<char>& out,
+  /// Finds what a token appends in the middle of a text. True for a byte of those that make a character only together.
+  constexpr bool spell_middle(std::string_view name, bool added, token_kind kind, std::vector<char>& out,
                               workspace& room) const {
-    auto const append = [&](std::string_view text) { out.insert(out.end(), text.begin(), text.end()); };
-    if (spelling_ == spelling::bytes && joins_) {
-      if (steps_.empty() || !added || !append_bytes(name, out)) append(name);
-      return;
-    }
-    bool const falls_back =
-        std::ranges::any_of(steps_, [](auto const& s) { return s.template holds<decode_step::byte_fallback>(); });
-    int const byte = decode_step::detail::fallback_byte(name);
-    if (byte >= 0 && !added && (falls_back || kind == token_kind::byte)) {
+    auto const append = [&](std::string_view text) {
+      out.insert(out.end(), text.begin(), text.end());
+      return false;
+    };
+    if (spelling_ == spelling::bytes && joins_)
+      return append(!steps_.empty() && added && append_bytes(name, out) ? std::string_view() : name);
+    bool const falls_back = std::ranges::any_of(steps_, is_any<decode_step::byte_fallback>);
+    if (int const byte = decode_step::detail::fallback_byte(name);
+        byte >= 0 && !added && !falls_back && kind == token_kind::byte) {
       out.push_back(static_cast<char>(byte));
-      return;
+      return false;
     }
     if (joins_) { // SentencePiece
       if (kind == token_kind::unknown) return append(" \xE2\x81\x87 ");
@@ -185,7 +253,7 @@ class token_decoder {
         out.push_back(space ? ' ' : name[at]);
         at += space ? 3 : 1;
       }
-      return;
+      return false;
     }
     if (separated_) return append(name);
     constexpr std::string_view other = "\x01"; // a token before, and one behind
@@ -197,20 +265,29 @@ class token_decoder {
     for (auto const& step : steps_) {
       bool const to_bytes = step.holds<decode_step::byte_level>();
       if (room.now.size() != 3 || to_bytes || step.holds<decode_step::fuse>()) {
-        if (to_bytes && append_bytes(room.now[1], out)) return;
+        if (to_bytes && append_bytes(room.now[1], out)) return false;
         break; // what comes now is about the whole text
+      }
+      if (int const byte = decode_step::detail::fallback_byte(room.now[1]);
+          byte >= 0 && step.holds<decode_step::byte_fallback>()) {
+        out.push_back(static_cast<char>(byte));
+        return true;
       }
       room.next.clear();
       step.visit([&](auto const& s) { apply(s, room); });
       room.now.swap(room.next);
     }
     if (room.now.size() == 3) append(room.now[1]); // else the token was dropped
+    return false;
   }
 
   spelling spelling_ = spelling::plain;
   std::vector<any_step> steps_;
   vocabulary texts_;
+  piece_slots slots_;
   bool joins_ = false, separated_ = false, per_byte_ = false;
+  bool splices_ = false, ends_differ_ = false;      // texts are pieces put together, or all of it but for both ends
+  std::size_t whole_ = 0;                           // the steps from here on are about all of such a text
   bool drops_space_ = false, drops_spaces_ = false; // at the front of a text: one, or all tokens that are one
 };
 
