@@ -277,6 +277,32 @@ TEST_CASE("pretokenize: any bytes, any steps: words are in order and inside the 
   }
 }
 
+TEST_CASE("pretokenize: WhitespaceSplit and Metaspace in one are the steps one after another") {
+  std::vector<pt::step> const both{pt::whitespace_split{}, pt::metaspace{}};
+  std::vector<pt::step> const each{pt::fixed_length{1000}, pt::whitespace_split{}, pt::metaspace{}};
+  auto const quick = pretokenizer::make(both).value(), slow = pretokenizer::make(each).value();
+  constexpr std::string_view parts[]{" ",      "\t",     "\n",       "\x01",   "\x1F",    "\x7F",
+                                     "\u0085", "\u00A0", "\u3000",   "\u2028", "a",       "bc",
+                                     "\u00E9", "\u65E5", "\xE2\x96", "\xFF",   "e\u0301", "seventeen letters"};
+  std::mt19937 random(3);
+  pretokenizer::workspace work;
+  for (int round = 0; round < 1000; ++round) {
+    std::string bytes;
+    for (auto n = random() % 20; n > 0; --n) bytes += parts[random() % std::size(parts)];
+    if (round % 4 == 0) bytes += "\u2581x";
+    aligned_text a, b;
+    assign(a, bytes, round % 2 == 0);
+    assign(b, bytes, round % 2 == 0);
+    std::vector<byte_range> words, expected;
+    quick.cut(a, words, work);
+    slow.cut(b, expected, work);
+    INFO(bytes);
+    CHECK(words == expected);
+    CHECK(a.bytes() == b.bytes());
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a.origin(i) == b.origin(i));
+  }
+}
+
 TEST_CASE("pretokenize: cutting allocates nothing once the buffers have grown") {
   std::vector<pt::step> const steps{split_regex("\\d|x+", pt::behavior::isolated), pt::whitespace_split{},
                                     pt::metaspace{}, pt::byte_level{}, pt::digits{}};

@@ -59,8 +59,12 @@ class aligned_text {
   }
   /// Appends bytes `begin` … `end` of another text, with their origins.
   constexpr void append(aligned_text const& from, std::size_t begin, std::size_t end) {
+    constexpr std::size_t few = 16;
     auto const at = grow(end - begin);
-    std::copy_n(from.bytes_.data() + begin, end - begin, bytes_.data() + at);
+    if (end - begin <= few && begin + few <= from.bytes_.size() && at + few <= bytes_.size())
+      std::copy_n(from.bytes_.data() + begin, few, bytes_.data() + at); // no call, as the number is fixed
+    else
+      std::copy_n(from.bytes_.data() + begin, end - begin, bytes_.data() + at);
     if (aligned_) std::copy_n(from.origins_.data() + begin, end - begin, origins_.data() + at);
   }
   /// The bytes, to be overwritten; their origins stay.

@@ -42,6 +42,10 @@ class pretokenizer {
   static constexpr result<pretokenizer> make(std::span<pretokenize::step const> steps, options how) {
     pretokenizer made;
     made.options_ = how;
+    if (steps.size() == 2 && std::holds_alternative<pretokenize::whitespace_split>(steps[0]) && !how.lettered)
+      if (auto const* const m = std::get_if<pretokenize::metaspace>(&steps[1]))
+        if (m->split && m->prepend == pretokenize::prepend_scheme::always)
+          made.word_sign_ = utf8::encode(m->replacement);
     for (auto const& step : steps) {
       if (auto const* const s = step.get_if<pretokenize::split>()) {
         auto compiled = pretokenize::pattern_split::make(*s, how.syntax);
@@ -220,13 +224,29 @@ class pretokenizer {
     });
   }
 
+  /// WhitespaceSplit, and a Metaspace that is put before every word of a text that has none.
+  constexpr void cut_marked(aligned_text& text, pretokenize::words& out, aligned_text& to) const {
+    to.clear(text.aligned());
+    auto const whole = byte_range{0, static_cast<std::uint32_t>(text.size())};
+    pretokenize::detail::each_spaced(text.bytes(), whole, [&](std::size_t begin, std::size_t end) {
+      auto const start = to.size();
+      to.append(word_sign_.view(), origin(text, begin));
+      to.append(text, begin, end);
+      pretokenize::detail::add(out, start, to.size());
+    });
+    text.swap(to);
+  }
+
   std::vector<any_step> steps_;
   options options_;
+  utf8::encoded word_sign_; // of a Metaspace, if `cut_marked` is what all steps do; else of length 0
 };
 
 // Here, where the templates that it uses are known: else Clang does not take it for a constant expression.
 constexpr void pretokenizer::cut(aligned_text& text, pretokenize::words& out, workspace& work, bool starts_text) const {
   out.clear();
+  if (word_sign_.length != 0 && text.bytes().find(word_sign_.view()) == std::string_view::npos)
+    return cut_marked(text, out, work.text_);
   pretokenize::detail::add(out, 0, text.size());
   if (work.caches_.size() < steps_.size()) work.caches_.resize(steps_.size());
   progress now{text, out, work, starts_text};

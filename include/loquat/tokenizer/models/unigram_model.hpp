@@ -58,7 +58,8 @@ class unigram {
   /// allocates only for words longer than those before.
   template <class Emit> constexpr void encode(std::string_view word, workspace& room, Emit emit) const {
     each_part(word, [&](std::string_view part, std::size_t offset) {
-      if (token const id = find(part); id != no_token && is_word(id)) return emit(id, offset, offset + part.size());
+      if (token const id = find_whole(part); id != no_token && is_word(id))
+        return emit(id, offset, offset + part.size());
       find_best(part, room);
       emit_best(part, offset, room, emit);
     });
@@ -85,6 +86,12 @@ class unigram {
   constexpr bool is_word(token id) const noexcept {
     auto const i = static_cast<std::size_t>(id);
     return (words_[i / 64] >> (i % 64) & 1) != 0;
+  }
+  constexpr token find_whole(std::string_view word) const noexcept {
+    std::uint32_t node = 0;
+    for (std::size_t i = 0; i < word.size() && node != byte_trie::none; ++i)
+      node = trie_.step(node, static_cast<unsigned char>(word[i]));
+    return node == byte_trie::none ? no_token : trie_.at(node);
   }
   template <class F> static constexpr void each_part(std::string_view word, F f) {
     for (std::size_t at = 0; at < word.size(); at += longest) f(word.substr(at, longest), at);

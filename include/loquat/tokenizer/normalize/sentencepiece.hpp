@@ -39,6 +39,7 @@ class sentencepiece_normalizer {
     made.only_spaces_ = how.charsmap.empty() && !how.remove_extra;
     made.pads_front_ = how.add_prefix && !how.suffix;
     made.pads_back_ = how.add_prefix && how.suffix;
+    made.single_stays_ = how.remove_extra && made.map_.is_plain(' ') && !made.user_.begins(' ');
     made.prints_plain_ = true;
     for (unsigned c = 0; c < 0x80; ++c) {
       char const byte = static_cast<char>(c);
@@ -115,6 +116,11 @@ class sentencepiece_normalizer {
       std::size_t const place = skip(text, at);
       if (place > at) after_space = false;
       if (place == text.size()) return {place, 0, {}, false};
+      if (text[place] == ' ' && single_stays_ && !after_space && followed_by_ascii(text, place)) {
+        after_space = true;
+        at = place + 1;
+        continue;
+      }
       auto found = read(text, place);
       auto const size = found.bytes.size();
       while (after_space && found.bytes.starts_with(' ')) found.bytes.remove_prefix(1);
@@ -122,6 +128,9 @@ class sentencepiece_normalizer {
       if (found.replaced || found.bytes.size() < size || found.bytes == piece_space) return found;
       at = place + found.length;
     }
+  }
+  static constexpr bool followed_by_ascii(std::string_view text, std::size_t at) noexcept {
+    return at + 1 == text.size() || static_cast<unsigned char>(text[at + 1]) < 0x80;
   }
   /// The same if only U+2581 does not stay.
   static constexpr change next_space(std::string_view text, std::size_t at) noexcept {
@@ -183,6 +192,7 @@ class sentencepiece_normalizer {
   charsmap map_;
   user_pieces user_;
   bool remove_extra_ = false, pads_front_ = false, pads_back_ = false;
+  bool single_stays_ = false;        // of several spaces the first stays, before ASCII
   bool only_spaces_ = false;         // user-defined pieces matter for offsets alone
   std::array<bool, 256> plain_{};    // ASCII that stays as it is before other ASCII
   bool prints_plain_ = false;        // all of it that prints is plain

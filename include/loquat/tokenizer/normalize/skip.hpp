@@ -38,6 +38,11 @@ struct control {
   /// The top bits of those.
   static constexpr std::uint64_t in(std::uint64_t w) noexcept { return (~(w + 0x60 * each) | (w + each) | w) & top; }
 };
+/// A space, a control character, or no ASCII.
+struct blank {
+  /// The top bits of those.
+  static constexpr std::uint64_t in(std::uint64_t w) noexcept { return (~(w + 0x5F * each) | (w + each) | w) & top; }
+};
 /// One ASCII character, or no ASCII.
 template <char C> struct is {
   /// The top bits of those.
@@ -54,15 +59,10 @@ template <class A, class B> struct either {
 
 } // namespace bytes
 
-/// The place of the first byte of a kind in `text`, from `at` on; `text.size()` if there is none.
-template <class Kind> constexpr std::size_t find_byte(std::string_view text, std::size_t at) noexcept {
-  if (at < text.size() && (Kind::in(static_cast<unsigned char>(text[at])) & 0x80) != 0) return at;
+/// The place of the first byte of a kind in `text`, from `at` on, where it is probably near; `text.size()` if there is
+/// none.
+template <class Kind> constexpr std::size_t find_near_byte(std::string_view text, std::size_t at) noexcept {
   if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
-    for (; text.size() - at >= 32; at += 32) { // four at once, while there are none
-      std::uint64_t w[4];
-      std::memcpy(w, text.data() + at, 32);
-      if ((Kind::in(w[0]) | Kind::in(w[1]) | Kind::in(w[2]) | Kind::in(w[3])) != 0) break;
-    }
     for (; text.size() - at >= 8; at += 8) {
       std::uint64_t w = 0;
       std::memcpy(&w, text.data() + at, 8);
@@ -71,6 +71,18 @@ template <class Kind> constexpr std::size_t find_byte(std::string_view text, std
   }
   while (at < text.size() && (Kind::in(static_cast<unsigned char>(text[at])) & 0x80) == 0) ++at;
   return at;
+}
+/// The same where it may be far away.
+template <class Kind> constexpr std::size_t find_byte(std::string_view text, std::size_t at) noexcept {
+  if (at < text.size() && (Kind::in(static_cast<unsigned char>(text[at])) & 0x80) != 0) return at;
+  if (!std::is_constant_evaluated()) {
+    for (; text.size() - at >= 32; at += 32) { // four at once, while there are none
+      std::uint64_t w[4];
+      std::memcpy(w, text.data() + at, 32);
+      if ((Kind::in(w[0]) | Kind::in(w[1]) | Kind::in(w[2]) | Kind::in(w[3])) != 0) break;
+    }
+  }
+  return find_near_byte<Kind>(text, at);
 }
 
 /// A character of a text; a byte that is no UTF-8 is one of no class, `bad_byte` more than the byte.

@@ -4,6 +4,7 @@
 /// Unicode as Hugging Face tokenizers do: punctuation as of 8.0, scripts as of 9.0.
 
 #include <loquat/core/utf8.hpp>
+#include <loquat/tokenizer/normalize/skip.hpp>
 #include <loquat/tokenizer/pretokenize/splitter.hpp>
 #include <loquat/tokenizer/unicode/category.hpp>
 #include <loquat/tokenizer/unicode/script.hpp>
@@ -77,6 +78,22 @@ template <auto Predicate> constexpr void split_at(std::string_view text, byte_ra
   to.finish();
 }
 
+/// Calls `f(begin, end)` with what is between white space.
+template <class F> constexpr void each_spaced(std::string_view text, byte_range word, F f) {
+  auto const all = text.substr(0, word.end);
+  using is_space = tabulated<unicode::is_whitespace>;
+  for (std::size_t at = word.begin; at < all.size();) {
+    auto c = is_space::look(all, at);
+    std::size_t const begin = at;
+    while (at < all.size() && !c.what) {
+      at = normalize::find_near_byte<normalize::bytes::blank>(all, at + c.length);
+      if (at < all.size()) c = is_space::look(all, at);
+    }
+    if (begin != at) f(begin, at);
+    at += c.length;
+  }
+}
+
 /// Han, Hiragana and Katakana are one script, spaces and what is not assigned have none.
 constexpr unicode::script merged_script(char32_t c) noexcept {
   if (c == ' ') return unicode::script::unknown;
@@ -121,7 +138,7 @@ constexpr void cut(whitespace const&, std::string_view text, byte_range word, wo
 
 /// Cuts at white space.
 constexpr void cut(whitespace_split const&, std::string_view text, byte_range word, words& out) {
-  detail::split_at<unicode::is_whitespace>(text, word, splitter(behavior::removed, false, out));
+  detail::each_spaced(text, word, [&](std::size_t begin, std::size_t end) { detail::add(out, begin, end); });
 }
 
 /// Cuts numbers off, also fractions and Roman ones.
