@@ -299,3 +299,46 @@ TEST_CASE("texts are normalized as gpt-neox-20b and a chain of five steps want i
 }
 
 } // namespace
+
+TEST_CASE("texts whose bytes are in their places have the origins of texts with a list of them") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 500; ++round) {
+    aligned_text quick, listed, other;
+    other.assign(round % 2 == 0 ? "other" : "\u00F6ther", true, 100);
+    std::string const bytes("plain ASCII of a length", random() % 24);
+    quick.assign(bytes, true, 7);
+    listed.clear(true);
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) listed.append(bytes.substr(i, 1), {7 + i, 8 + i});
+    for (auto n = random() % 4; n > 0; --n) {
+      auto const size = quick.size(), begin = random() % (size + 1), end = begin + random() % (size - begin + 1);
+      auto const what = random() % 5;
+      for (auto* const text : {&quick, &listed}) {
+        if (what == 0) text->append("x", {1, 2});
+        if (what == 1) text->append(other, 1, 4);
+        if (what == 2) text->keep(begin, end);
+        if (what == 3 && begin < size) text->set_origin(begin, {3, 9});
+        if (what == 4) {
+          aligned_text part;
+          part.clear(true);
+          part.append(*text, begin, end);
+          text->swap(part);
+        }
+      }
+    }
+    CHECK(quick.bytes() == listed.bytes());
+    for (std::size_t i = 0; i < quick.size(); ++i) CHECK(quick.origin(i) == listed.origin(i));
+  }
+}
+
+TEST_CASE("kinds of bytes are found among eight at a time as one by one") {
+  auto const check = []<class Kind>(Kind, auto const& holds) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      std::string text(20, 'a');
+      text[13] = static_cast<char>(byte);
+      CHECK(normalize::find_near_byte<Kind>(text, 0) == (byte >= 0x80 || holds(byte) ? 13u : 20u));
+    }
+  };
+  check(normalize::bytes::blank{}, [](unsigned c) { return c <= ' ' || c == 0x7F; });
+  check(normalize::bytes::no_letter{},
+        [](unsigned c) { return !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')); });
+}

@@ -277,6 +277,37 @@ TEST_CASE("pretokenize: any bytes, any steps: words are in order and inside the 
   }
 }
 
+TEST_CASE("pretokenize: BERT's words are what its kinds of characters say, one by one") {
+  constexpr std::string_view parts[]{
+      "ab", "Z",  "0",    "9",    "/",      ":",      "@",      "[",      "`",    "{",        "~",
+      " ",  "\t", "\x01", "\x7F", "\u00E9", "\u2014", "\u3000", "\u2E44", "\xFF", "\xE2\x80", "seventeenletters"};
+  auto const bert = pretokenizer::make(std::vector<pt::step>{pt::bert{}}).value();
+  std::mt19937 random(4);
+  pretokenizer::workspace work;
+  for (int round = 0; round < 1000; ++round) {
+    std::string bytes;
+    for (auto n = random() % 60; n > 0; --n) bytes += parts[random() % std::size(parts)];
+    pt::words expected, words;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < bytes.size();) {
+      auto const c = loquat::utf8::decode(std::string_view(bytes).substr(at));
+      auto const kind = pt::detail::bert_kind(c.code_point);
+      if (kind != pt::detail::kind::word) {
+        pt::detail::add(expected, begin, at);
+        begin = at + c.length;
+        if (kind == pt::detail::kind::punctuation) pt::detail::add(expected, at, begin);
+      }
+      at += c.length;
+    }
+    pt::detail::add(expected, begin, bytes.size());
+    aligned_text text;
+    assign(text, bytes, false);
+    bert.cut(text, words, work);
+    INFO(bytes);
+    CHECK(words == expected);
+  }
+}
+
 TEST_CASE("pretokenize: WhitespaceSplit and Metaspace in one are the steps one after another") {
   std::vector<pt::step> const both{pt::whitespace_split{}, pt::metaspace{}};
   std::vector<pt::step> const each{pt::fixed_length{1000}, pt::whitespace_split{}, pt::metaspace{}};

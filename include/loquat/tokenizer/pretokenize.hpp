@@ -227,13 +227,15 @@ class pretokenizer {
   /// WhitespaceSplit, and a Metaspace that is put before every word of a text that has none.
   constexpr void cut_marked(aligned_text& text, pretokenize::words& out, aligned_text& to) const {
     to.clear(text.aligned());
+    pretokenize::detail::adder found(out);
     auto const whole = byte_range{0, static_cast<std::uint32_t>(text.size())};
     pretokenize::detail::each_spaced(text.bytes(), whole, [&](std::size_t begin, std::size_t end) {
       auto const start = to.size();
       to.append(word_sign_.view(), origin(text, begin));
       to.append(text, begin, end);
-      pretokenize::detail::add(out, start, to.size());
+      found.add(start, to.size());
     });
+    found.finish();
     text.swap(to);
   }
 

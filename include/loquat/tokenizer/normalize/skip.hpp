@@ -38,6 +38,16 @@ struct control {
   /// The top bits of those.
   static constexpr std::uint64_t in(std::uint64_t w) noexcept { return (~(w + 0x60 * each) | (w + each) | w) & top; }
 };
+/// No letter and no digit of ASCII.
+struct no_letter {
+  /// The top bits of those.
+  static constexpr std::uint64_t in(std::uint64_t w) noexcept {
+    auto const lower = w | 0x20 * each; // no other character becomes a letter
+    auto const letter = (lower + (0x80 - 'a') * each) & ~(lower + (0x7F - 'z') * each);
+    auto const digit = (w + (0x80 - '0') * each) & ~(w + (0x7F - '9') * each);
+    return (~(letter | digit) | w) & top;
+  }
+};
 /// A space, a control character, or no ASCII.
 struct blank {
   /// The top bits of those.

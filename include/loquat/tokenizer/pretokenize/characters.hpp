@@ -26,6 +26,28 @@ constexpr void add(words& out, std::size_t begin, std::size_t end) {
   if (begin != end) out.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
 }
 
+/// Appends ranges several at a time.
+class adder {
+ public:
+  constexpr explicit adder(words& out) noexcept : out_(&out) {}
+
+  constexpr void add(std::size_t begin, std::size_t end) {
+    if (begin == end) return;
+    some_[count_++] = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
+    if (count_ == some_.size()) finish();
+  }
+  /// Hands over the last ones.
+  constexpr void finish() {
+    out_->insert(out_->end(), some_.data(), some_.data() + count_);
+    count_ = 0;
+  }
+
+ private:
+  words* out_;
+  std::array<byte_range, 16> some_{};
+  std::size_t count_ = 0;
+};
+
 /// What the steps below want to know of a character.
 enum class kind : unsigned char { space, punctuation, word, other };
 
@@ -106,18 +128,22 @@ constexpr unicode::script merged_script(char32_t c) noexcept {
 
 /// Cuts at white space, and punctuation off.
 constexpr void cut(bert const&, std::string_view text, byte_range word, words& out) {
+  auto const all = text.substr(0, word.end);
+  using letters = normalize::bytes::no_letter;
+  detail::adder found(out);
   std::size_t begin = word.begin;
-  for (std::size_t at = word.begin; at < word.end;) {
-    auto const c = detail::tabulated<detail::bert_kind>::look(text, at);
+  for (auto at = normalize::find_near_byte<letters>(all, begin); at < all.size();) {
+    auto const c = detail::tabulated<detail::bert_kind>::look(all, at);
     std::size_t const end = at + c.length;
     if (c.what != detail::kind::word) {
-      detail::add(out, begin, at);
-      if (c.what == detail::kind::punctuation) detail::add(out, at, end);
+      found.add(begin, at);
+      if (c.what == detail::kind::punctuation) found.add(at, end);
       begin = end;
     }
-    at = end;
+    at = normalize::find_near_byte<letters>(all, end);
   }
-  detail::add(out, begin, word.end);
+  found.add(begin, word.end);
+  found.finish();
 }
 
 /// Runs of word characters, and of others that are no white space.
@@ -138,7 +164,9 @@ constexpr void cut(whitespace const&, std::string_view text, byte_range word, wo
 
 /// Cuts at white space.
 constexpr void cut(whitespace_split const&, std::string_view text, byte_range word, words& out) {
-  detail::each_spaced(text, word, [&](std::size_t begin, std::size_t end) { detail::add(out, begin, end); });
+  detail::adder found(out);
+  detail::each_spaced(text, word, [&](std::size_t begin, std::size_t end) { found.add(begin, end); });
+  found.finish();
 }
 
 /// Cuts numbers off, also fractions and Roman ones.
