@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <iterator>
+#include <random>
 #include <string>
+#include <string_view>
 
 namespace utf8 = loquat::utf8;
 using namespace std::string_view_literals;
@@ -15,6 +18,7 @@ static_assert(utf8::decode("😀") == utf8::character{0x1F600, 4, true});
 static_assert(utf8::encode(0x1F600).view() == "😀");
 static_assert(utf8::encode(0xD800).view() == utf8::replacement_bytes);
 static_assert(utf8::complete_prefix("a\xE4\xB8") == 1);
+static_assert(utf8::valid_prefix("aé中😀, and more\xFF") == 20);
 
 TEST_CASE("utf8: every code point survives encode and decode, surrogates excepted") {
   for (char32_t c = 0; c <= 0x10FFFF; ++c) {
@@ -41,6 +45,36 @@ TEST_CASE("utf8: valid_prefix stops at the first bad byte") {
   CHECK(utf8::valid_prefix("aé中😀") == 10);
   CHECK(utf8::is_valid(""));
   CHECK(utf8::valid_prefix("aé中\xF0\x9F") == 6);
+}
+
+TEST_CASE("utf8: the valid prefix of a long text is that of its characters one by one") {
+  constexpr std::string_view parts[]{"a",      "sixteen letters.", "\u00E9",     "\u4E2D",     "\uD7FF",
+                                     "\uE000", "\u0800",           "\U0001F600", "\U00010000", "\U0010FFFF"};
+  constexpr std::string_view bad[]{"\x80",
+                                   "\xC1\xBF",
+                                   "\xE0\x9F\xBF",
+                                   "\xED\xA0\x80",
+                                   "\xF0\x8F\xBF\xBF",
+                                   "\xF4\x90\x80\x80",
+                                   "\xF5\x80\x80\x80",
+                                   "\xE4\xB8",
+                                   "\xF0\x9F\x98",
+                                   "\xFF"};
+  std::mt19937 random(1);
+  for (int round = 0; round < 5000; ++round) {
+    std::string text;
+    std::size_t const kinds = 1 + random() % std::size(parts), first = random() % std::size(parts);
+    auto const extend = [&](std::size_t n) {
+      for (; n > 0; --n) text += parts[(first + random() % kinds) % std::size(parts)];
+    };
+    extend(random() % 60);
+    if (round % 2 == 0) text += bad[random() % std::size(bad)];
+    extend(random() % 30);
+    std::size_t good = 0;
+    for (auto c = utf8::decode(text); c.valid; c = utf8::decode(std::string_view(text).substr(good))) good += c.length;
+    INFO(text);
+    CHECK(utf8::valid_prefix(text) == good);
+  }
 }
 
 TEST_CASE("utf8: a character that lacks bytes is held back, bad bytes are not") {
