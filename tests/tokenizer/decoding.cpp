@@ -45,8 +45,7 @@ std::string reference(tokenizer const& tok, std::vector<token> const& ids, bool 
   }
   for (auto const& s : tok.definition().decoders) {
     next.clear();
-    std::visit(
-        [&](auto const& step) {
+    s.visit([&](auto const& step) {
           if constexpr (requires { decode_step::apply(step, now, next, room); }) {
             decode_step::apply(step, now, next, room);
           } else {
@@ -55,8 +54,7 @@ std::string reference(tokenizer const& tok, std::vector<token> const& ids, bool 
               next.close();
             }
           }
-        },
-        s);
+        });
     now.swap(next);
   }
   std::string out(now.joined());

@@ -112,9 +112,7 @@ std::string added(tokenizer_definition const& d) {
            (t.strip_left ? "<" : "") + (t.strip_right ? ">" : "") + (t.normalized ? "n" : "") + " ";
   return out;
 }
-template <class Model> vocabulary const& pieces(tokenizer_definition const& d) {
-  return d.model.get<Model>().pieces;
-}
+template <class Model> vocabulary const& pieces(tokenizer_definition const& d) { return d.model.get<Model>().pieces; }
 
 /// The words of a text, with | between them.
 std::string words(std::string_view pre, std::string_view text) {

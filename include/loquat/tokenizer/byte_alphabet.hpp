@@ -60,9 +60,9 @@ constexpr std::ptrdiff_t write_bytes(std::string_view text, char* out) noexcept 
 /// the alphabet.
 template <class Out> constexpr bool append_bytes(std::string_view text, Out& out) {
   auto const before = out.size();
-  out.resize(before + text.size());
+  out.resize(before + text.size(), {});
   auto const size = write_bytes(text, out.data() + before);
-  out.resize(before + static_cast<std::size_t>(size < 0 ? 0 : size));
+  out.resize(before + static_cast<std::size_t>(size < 0 ? 0 : size), {});
   return size >= 0;
 }
 

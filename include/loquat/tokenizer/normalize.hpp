@@ -120,7 +120,7 @@ class normalizer {
   }
   /// Normalizes `text`.
   constexpr void apply(aligned_text& text, workspace& work) const {
-    if (work.caches.size() < steps_.size()) work.caches.resize(steps_.size());
+    if (work.caches.size() < steps_.size()) work.caches.resize(steps_.size(), {});
     for (std::size_t i = 0; i < steps_.size(); ++i)
       steps_[i].visit([&](auto const& step) { apply_step(step, text, work, work.caches[i]); });
   }

@@ -42,8 +42,8 @@ class pretokenizer {
   static constexpr result<pretokenizer> make(std::span<pretokenize::step const> steps, options how) {
     pretokenizer made;
     made.options_ = how;
-    if (steps.size() == 2 && std::holds_alternative<pretokenize::whitespace_split>(steps[0]) && !how.lettered)
-      if (auto const* const m = std::get_if<pretokenize::metaspace>(&steps[1]))
+    if (steps.size() == 2 && steps[0].holds<pretokenize::whitespace_split>() && !how.lettered)
+      if (auto const* const m = steps[1].get_if<pretokenize::metaspace>())
         if (m->split && m->prepend == pretokenize::prepend_scheme::always)
           made.word_sign_ = utf8::encode(m->replacement);
     for (auto const& step : steps) {
@@ -250,7 +250,7 @@ constexpr void pretokenizer::cut(aligned_text& text, pretokenize::words& out, wo
   if (word_sign_.length != 0 && text.bytes().find(word_sign_.view()) == std::string_view::npos)
     return cut_marked(text, out, work.text_);
   pretokenize::detail::add(out, 0, text.size());
-  if (work.caches_.size() < steps_.size()) work.caches_.resize(steps_.size());
+  if (work.caches_.size() < steps_.size()) work.caches_.resize(steps_.size(), {});
   progress now{text, out, work, starts_text};
   now.lettered = options_.lettered;
   for (std::size_t i = 0; i < steps_.size(); ++i) {

@@ -213,7 +213,7 @@ constexpr void regex::prepare(std::string_view text, regex_cache& cache) const {
     cache.symbols_.reset(program_.sets);
     cache.forwards_.reset(program_.forwards);
     cache.backwards_.reset(program_.backwards);
-    cache.conditions_.resize(program_.conditions.size());
+    cache.conditions_.resize(program_.conditions.size(), {});
     for (std::size_t i = 0; i < program_.conditions.size(); ++i) cache.conditions_[i].reset(program_.conditions[i]);
   }
   if (program_.conditions.empty()) return;

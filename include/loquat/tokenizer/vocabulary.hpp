@@ -76,7 +76,7 @@ class vocabulary {
       if (size > std::numeric_limits<std::uint32_t>::max()) return false;
       ends.push_back(static_cast<std::uint32_t>(size));
     }
-    bytes.resize(size);
+    bytes.resize(size, {});
     bytes_.swap(bytes);
     ends_.swap(ends);
     return true;

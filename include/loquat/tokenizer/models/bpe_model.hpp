@@ -165,7 +165,7 @@ constexpr void bpe::find_row(std::string_view text, std::size_t most, workspace&
 constexpr void bpe::split(std::string_view word, workspace& room) const {
   auto& symbols = room.symbols;
   if (plain_) {
-    symbols.resize(word.size());
+    symbols.resize(word.size(), merge_symbol{});
     for (std::size_t i = 0; i < word.size(); ++i) symbols[i] = {characters_[static_cast<unsigned char>(word[i])], 1};
     return;
   }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace loquat {
@@ -31,13 +32,13 @@ class longest_prefix {
   constexpr longest_prefix() = default; ///< knows no piece
   /// Expects about so many pieces.
   constexpr explicit longest_prefix(std::size_t pieces)
-      : reach_(std::size_t{1} << 16, 0), heads_(std::bit_ceil(pieces / 8 + 2), 0),
+      : reach_(std::is_constant_evaluated() ? 64 : std::size_t{1} << 16, 0), heads_(std::bit_ceil(pieces / 8 + 2), 0),
         shift_(64 - static_cast<int>(std::bit_width(64 * heads_.size() - 1))) {}
 
   /// Adds a piece of at most `longest` bytes.
   constexpr void add(std::string_view piece) {
     if (piece.size() < 2) return;
-    auto& reach = reach_[pair(piece)];
+    auto& reach = reach_[pair_of(piece)];
     reach = std::max(reach, static_cast<unsigned char>(piece.size()));
     for (std::size_t head = 4; head < piece.size(); head *= 2) {
       auto const bit = bit_of(piece.substr(0, head));
@@ -50,7 +51,7 @@ class longest_prefix {
   template <class Wanted>
   [[gnu::always_inline]] constexpr match find(std::string_view text, std::size_t most, vocabulary const& pieces,
                                               piece_index const& index, Wanted wanted) const {
-    std::size_t size = most < 2 ? most : std::min<std::size_t>(most, std::max<unsigned char>(reach_[pair(text)], 1));
+    std::size_t size = most < 2 ? most : std::min<std::size_t>(most, std::max<unsigned char>(reach_[pair_of(text)], 1));
     for (std::size_t head = 4; head < size; head *= 2)
       if (!has(text.substr(0, head))) size = head;
     for (; size > piece_index::exact; --size)
@@ -64,8 +65,9 @@ class longest_prefix {
   }
 
  private:
-  static constexpr std::size_t pair(std::string_view text) noexcept {
-    return static_cast<unsigned char>(text[0]) | static_cast<std::size_t>(static_cast<unsigned char>(text[1])) << 8;
+  constexpr std::size_t pair_of(std::string_view text) const noexcept {
+    auto const byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
+    return (byte(0) << 8 | byte(1)) & (reach_.size() - 1);
   }
   constexpr std::size_t bit_of(std::string_view head) const noexcept {
     return static_cast<std::size_t>(piece_index::key_of(head) * 0x9E3779B97F4A7C15u >> shift_);

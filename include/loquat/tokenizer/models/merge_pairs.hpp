@@ -80,7 +80,7 @@ template <class Rules, class Symbol> class pair_merger {
         left.rank = none;
       if (at > 0) rules_.pair(symbols[at - 1], left);
     }
-    all.resize(symbols.size());
+    all.resize(symbols.size(), Symbol{});
   }
 
   /// Merges from left to right in short parts, into `room.done`. A row of tokens is the encoding of its text if any two
@@ -112,7 +112,7 @@ template <class Rules, class Symbol> class pair_merger {
           continue;
         }
       }
-      done.resize(kept);
+      done.resize(kept, Symbol{});
       done.insert(done.end(), part.begin(), part.end());
       at = to;
       back = 1;
@@ -159,7 +159,7 @@ template <class Rules, class Symbol> class pair_merger {
     std::size_t count = 0;
     for (std::size_t b = 0; b < n; ++b)
       for (auto const& symbol : part(b)) symbols[count++] = symbol;
-    all.resize(count);
+    all.resize(count, Symbol{});
   }
 
   Rules const& rules_;

@@ -175,7 +175,7 @@ template <unicode::normal_form Form, unicode::version Version = unicode::version
       }
       all[out++] = c;
     }
-    all.resize(out);
+    all.resize(out, {});
   }
 };
 

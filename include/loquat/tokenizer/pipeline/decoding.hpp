@@ -198,9 +198,7 @@ class token_decoder {
     return true;
   }
 
-  template <class... Step> static constexpr bool is_any(any_step const& s) noexcept {
-    return (s.holds<Step>() || ...);
-  }
+  template <class... Step> static constexpr bool is_any(any_step const& s) noexcept { return (s.holds<Step>() || ...); }
   /// Finds how many steps can be done token by token, and with what follows makes one text of all.
   constexpr void find_whole_steps() noexcept {
     namespace step = decode_step;

@@ -154,37 +154,64 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
   now.bytes = text->bytes();
 }
 
-/// Encodes words until there are `limit` tokens or more. False when all are done.
-constexpr bool tokenizer::encode_words(encoding_progress& now, workspace& room, std::size_t limit) const {
-  return model_.visit([&]<class Model>(Model const& model) {
-    if (now.listed) {
-      for (; now.word < room.words.size() && room.tokens.size() < limit; ++now.word) {
-        auto const [begin, end] = room.words[now.word];
-        encode_word(model, begin, end, now, room);
-      }
-      return now.word < room.words.size();
-    }
-    bool scanned = false;
-    if constexpr (std::same_as<Model, bpe>)
-      scanned = with_scanner(scanner_, [&]<class Scanner>(Scanner) { scan_words<Scanner>(model, now, room, limit); });
-    if constexpr (requires { model.end_of_part(now.bytes, now.word); }) {
-      scanned = true;
-      while (now.word < now.bytes.size() && room.tokens.size() < limit) {
-        auto const begin = now.word;
-        now.word = model.end_of_part(now.bytes, begin);
-        encode_word(model, begin, now.word, now, room);
-      }
-    }
-    if (!scanned) {
-      encode_word(model, 0, now.bytes.size(), now, room);
-      now.word = now.bytes.size();
-    }
-    return now.word < now.bytes.size();
-  });
+/// Puts the tokens of a word, which begins at byte `begin` of `now.bytes`. There must be room for them.
+template <class Entry>
+[[gnu::always_inline]] constexpr void tokenizer::put_known(Entry const& known, std::size_t begin,
+                                                           encoding_progress const& now, workspace& room) {
+  auto* const ids = room.tokens.next();
+  for (std::size_t i = 0; i < known.ids.size(); ++i) ids[i] = known.ids[i];
+  if (now.rule != offset_rule::none)
+    for (std::size_t i = 0; i < known.count; ++i)
+      room.tokens.next_offset()[i] = origin(now.words_in, now.bytes, now.bytes_begin,
+                                            begin + (i == 0 ? 0 : known.ends[i - 1]), begin + known.ends[i], now, room);
+  room.tokens.advance(known.count);
 }
 
-/// The same, where a scanner finds the words: some are found, and their places in the cache fetched, before the first
-/// of them is looked up.
+/// Encodes bytes `begin` … `end` of `now.bytes`, a word.
+template <class Model>
+constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std::size_t end,
+                                      encoding_progress const& now, workspace& room) const {
+  auto& [small, large] = room.cache.tables;
+  using small_table = std::remove_cvref_t<decltype(small)>;
+  using large_table = std::remove_cvref_t<decltype(large)>;
+  bool const is_short = end - begin <= small_table::key::longest, is_long = end - begin > large_table::key::longest;
+  room.tokens.reserve(std::max(end - begin, large_table::most_tokens));
+  typename small_table::entry few;
+  if (is_short) {
+    few.word.assign(now.bytes, begin, end - begin);
+    if (auto const* const known = small.find(few.word)) return put_known(*known, begin, now, room);
+  }
+  typename large_table::entry many;
+  if (!is_long) {
+    many.word.assign(now.bytes, begin, end - begin);
+    if (auto const* const known = large.find(many.word)) return put_known(*known, begin, now, room);
+  }
+  std::size_t count = 0, last = 0; // tokens; where the last one ends
+  bool simple = !is_long;          // they can be remembered
+  bool const located = now.rule != offset_rule::none;
+  model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
+               [&](token id, std::size_t from, std::size_t to) {
+                 room.tokens.put(
+                     id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin + from, begin + to, now, room)
+                                 : byte_range{});
+                 simple = simple && count < large_table::most_tokens && from == last;
+                 if (!simple) return;
+                 many.ids[count] = id;
+                 many.ends[count++] = static_cast<std::uint8_t>(to);
+                 last = to;
+               });
+  if (!simple) return;
+  if (is_short && count <= small_table::most_tokens) {
+    few.assign(many, count);
+    small.insert(few);
+  } else {
+    many.count = static_cast<std::uint8_t>(count);
+    large.insert(many);
+  }
+}
+
+/// Encodes words that a scanner finds, until there are `limit` tokens or more: some are found, and their places in the
+/// cache fetched, before the first of them is looked up.
 template <class Scanner>
 constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, workspace& room,
                                      std::size_t limit) const {
@@ -224,60 +251,38 @@ constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, w
   }
 }
 
-/// Puts the tokens of a word, which begins at byte `begin` of `now.bytes`. There must be room for them.
-template <class Entry>
-[[gnu::always_inline]] constexpr void tokenizer::put_known(Entry const& known, std::size_t begin,
-                                                           encoding_progress const& now, workspace& room) {
-  auto* const ids = room.tokens.next();
-  for (std::size_t i = 0; i < known.ids.size(); ++i) ids[i] = known.ids[i];
-  if (now.rule != offset_rule::none)
-    for (std::size_t i = 0; i < known.count; ++i)
-      room.tokens.next_offset()[i] = origin(now.words_in, now.bytes, now.bytes_begin,
-                                            begin + (i == 0 ? 0 : known.ends[i - 1]), begin + known.ends[i], now, room);
-  room.tokens.advance(known.count);
-}
-
-/// Encodes bytes `begin` … `end` of `now.bytes`, a word.
-template <class Model>
-constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std::size_t end,
-                                      encoding_progress const& now, workspace& room) const {
-  auto& [small, large] = room.cache.tables;
-  using small_table = std::remove_cvref_t<decltype(small)>;
-  using large_table = std::remove_cvref_t<decltype(large)>;
-  bool const is_short = end - begin <= small_table::key::longest, is_long = end - begin > large_table::key::longest;
-  room.tokens.reserve(std::max(end - begin, large_table::most_tokens));
-  typename small_table::entry few;
-  typename large_table::entry many;
-  if (is_short) {
-    few.word.assign(now.bytes, begin, end - begin);
-    if (auto const* const known = small.find(few.word)) return put_known(*known, begin, now, room);
-  }
-  if (!is_long) {
-    many.word.assign(now.bytes, begin, end - begin);
-    if (auto const* const known = large.find(many.word)) return put_known(*known, begin, now, room);
-  }
-  std::size_t count = 0, last = 0; // tokens; where the last one ends
-  bool simple = !is_long;          // they can be remembered
-  bool const located = now.rule != offset_rule::none;
-  model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
-               [&](token id, std::size_t from, std::size_t to) {
-                 room.tokens.put(
-                     id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin + from, begin + to, now, room)
-                                 : byte_range{});
-                 simple = simple && count < large_table::most_tokens && from == last;
-                 if (!simple) return;
-                 many.ids[count] = id;
-                 many.ends[count++] = static_cast<std::uint8_t>(to);
-                 last = to;
-               });
-  if (!simple) return;
-  if (is_short && count <= small_table::most_tokens) {
-    few.assign(many, count);
-    small.insert(few);
-  } else {
-    many.count = static_cast<std::uint8_t>(count);
-    large.insert(many);
-  }
+/// Encodes words of any kind until there are `limit` tokens or more. False when all are done.
+constexpr bool tokenizer::encode_words(encoding_progress& now, workspace& room, std::size_t limit) const {
+  return model_.visit([&]<class Model>(Model const& model) {
+    if (now.listed) {
+      constexpr std::size_t ahead = 8;
+      for (; now.word < room.words.size() && room.tokens.size() < limit; ++now.word) {
+        if (now.word + ahead < room.words.size()) {
+          auto const [begin, end] = room.words[now.word + ahead];
+          room.cache.tables.small.prefetch(now.bytes, begin, end);
+        }
+        auto const [begin, end] = room.words[now.word];
+        encode_word(model, begin, end, now, room);
+      }
+      return now.word < room.words.size();
+    }
+    bool scanned = false;
+    if constexpr (std::same_as<Model, bpe>)
+      scanned = with_scanner(scanner_, [&]<class Scanner>(Scanner) { scan_words<Scanner>(model, now, room, limit); });
+    if constexpr (requires { model.end_of_part(now.bytes, now.word); }) {
+      scanned = true;
+      while (now.word < now.bytes.size() && room.tokens.size() < limit) {
+        auto const begin = now.word;
+        now.word = model.end_of_part(now.bytes, begin);
+        encode_word(model, begin, now.word, now, room);
+      }
+    }
+    if (!scanned) {
+      encode_word(model, 0, now.bytes.size(), now, room);
+      now.word = now.bytes.size();
+    }
+    return now.word < now.bytes.size();
+  });
 }
 
 } // namespace loquat

@@ -89,6 +89,13 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
   }
   /// Has the processor fetch a set.
   void prefetch(std::size_t set) const noexcept { __builtin_prefetch(&sets_[set]); }
+  /// The same for the word at bytes `begin` … `end` of a text, if it is not too long.
+  constexpr void prefetch(std::string_view text, std::size_t begin, std::size_t end) const noexcept {
+    if (std::is_constant_evaluated() || end - begin > key::longest) return;
+    key word;
+    word.assign(text, begin, end - begin);
+    prefetch(set_of(word));
+  }
   /// The entry of a word, or null.
   [[gnu::always_inline]] constexpr entry const* find(key const& word, std::size_t set) const noexcept {
     auto const& places = sets_[set].places;
@@ -128,7 +135,7 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
         if (s.places[i].word.words[Words - 1] != 0) put(s.places[i]);
   }
 
-  std::vector<place_pair> sets_ = std::vector<place_pair>(64);
+  std::vector<place_pair> sets_ = std::vector<place_pair>(64, place_pair{});
   unsigned shift_ = 58;
   std::size_t count_ = 0; // words that came in
 };

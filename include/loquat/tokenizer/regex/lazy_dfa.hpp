@@ -162,7 +162,7 @@ class lazy_dfa {
     auto const begin = static_cast<std::uint32_t>(kernels_.size());
     kernels_.insert(kernels_.end(), kernel.begin(), kernel.end());
     states_.push_back({begin, static_cast<std::uint32_t>(kernels_.size()), last});
-    table_.resize(table_.size() + stride_);
+    table_.resize(table_.size() + stride_, {});
     buckets_[i] = id;
     if (2 * states_.size() > buckets_.size()) {
       buckets_.assign(2 * buckets_.size(), dead);

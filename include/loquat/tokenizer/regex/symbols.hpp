@@ -46,7 +46,7 @@ class symbol_table {
   /// The symbol of a character before which no condition is asked for; `max_symbols` if there is no number left.
   constexpr symbol of(std::span<char_set const> sets, char32_t c) {
     if (c < 128) return ascii_[c];
-    if (remembered_.empty()) remembered_.resize(slots);
+    if (remembered_.empty()) remembered_.resize(slots, {});
     auto& entry = remembered_[c % slots];
     if (entry.character != c) entry = {c, number(signature_of(sets, c))};
     return entry.number;

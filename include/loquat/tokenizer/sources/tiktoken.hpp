@@ -74,7 +74,7 @@ constexpr result<tokenizer_definition> read_tiktoken(std::string_view text, tikt
     }
     entry const added{bytes.size(), 0};
     if (!decode_base64(line.substr(0, space), bytes)) return wrong("its bytes are no base64");
-    if (id >= entries.size()) entries.resize(id + 1);
+    if (id >= entries.size()) entries.resize(id + 1, {});
     if (entries[id].size != 0) return wrong("the rank has a token already");
     entries[id] = {added.begin, bytes.size() - added.begin};
     ++lines;
@@ -97,7 +97,7 @@ constexpr result<tokenizer_definition> read_tiktoken(std::string_view text, tikt
   token_model::bpe model{.ranked = true, .bytes = true, .whole_words = true};
   for (auto const& [content, id] : options.special)
     if (id >= 0 && static_cast<std::size_t>(id) < most_tokens && static_cast<std::size_t>(id) >= entries.size())
-      entries.resize(static_cast<std::size_t>(id) + 1);
+      entries.resize(static_cast<std::size_t>(id) + 1, {});
   model.pieces.reserve(entries.size(), bytes.size());
   for (auto const e : entries)
     if (!model.pieces.add({bytes.data() + e.begin, e.size}, e.size == 0 ? token_kind::unused : token_kind::normal))

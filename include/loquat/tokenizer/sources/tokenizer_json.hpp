@@ -156,7 +156,7 @@ class json_model_reader {
                        " tokens: more than ", most, " ids"));
         return out;
       }
-      if (i >= by_id.size()) by_id.resize(i + 1);
+      if (i >= by_id.size()) by_id.resize(i + 1, {});
       by_id[i] = piece;
       bytes += piece.size();
     }
