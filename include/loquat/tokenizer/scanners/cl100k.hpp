@@ -21,7 +21,7 @@ struct cl100k_options {
 
 template <cl100k_options Options = cl100k_options{}> struct cl100k {
   /// The end of the word that begins at `from`, which is before the end of the text.
-  static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+  [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     constexpr unsigned letters = Options.marks ? letter | mark : letter;
     constexpr unsigned symbols = (mark | other) & ~letters;
     auto const c = look(text, from);

@@ -122,15 +122,18 @@ namespace detail {
   }
 }
 
-/// The same for `classes` that have the lower-case letters, and with `Upper` the upper-case ones.
+/// The same for `classes` that have the lower-case letters of ASCII, with `Upper` the upper-case ones, and no more of it.
 template <bool Upper>
 [[gnu::always_inline]] constexpr std::size_t run_of_letters(std::string_view text, std::size_t at,
                                                             unsigned classes) noexcept {
   for (;;) {
     while (text.size() - at >= 8) {
-      unsigned const n = detail::leading(detail::ascii_letters<Upper>(detail::load(text, at)));
+      auto const word = detail::load(text, at);
+      unsigned const n = detail::leading(detail::ascii_letters<Upper>(word));
       at += n;
-      if (n < 8) break;
+      if (n == 8) continue;
+      if ((word >> (8 * n) & 0x80) == 0) return at;
+      break;
     }
     character c;
     do { // letters beyond ASCII come together

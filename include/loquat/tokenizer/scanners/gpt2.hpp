@@ -13,7 +13,7 @@ namespace loquat::scanners {
 
 struct gpt2 {
   /// The end of the word that begins at `from`, which is before the end of the text.
-  static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+  [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     auto c = look(text, from);
     std::size_t at = from + c.length;
     if (text[from] == ' ') { // goes with what follows, unless that is white space, too

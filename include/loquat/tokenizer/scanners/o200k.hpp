@@ -22,7 +22,7 @@ struct o200k_options {
 
 template <o200k_options Options = o200k_options{}> struct o200k {
   /// The end of the word that begins at `from`, which is before the end of the text.
-  static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+  [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     auto const c = look(text, from);
     std::size_t at = from + c.length;
     if ((c.what & letter) != 0) return with_contraction(text, letters(text, from).end);
