@@ -23,7 +23,7 @@ using loquat::owned_text;
 
 namespace {
 
-template <class... Steps> constexpr normalizer make(Steps... steps) { // GCC 12 has no constant lists of variants
+template <class... Steps> constexpr normalizer make(Steps... steps) { // an initializer list cannot be moved from
   std::vector<normalize::step> all;
   (all.push_back(normalize::step(std::move(steps))), ...);
   return normalizer::make(all).value();

@@ -24,13 +24,7 @@ namespace loquat::detail {
 /// Rewrites a definition.
 class json_terms {
  public:
-  static constexpr result<tokenizer_definition> rewrite(tokenizer_definition definition) {
-    json_terms made(std::move(definition));
-    if (auto const good = made.rewrite_normalizers(); !good) return good.error();
-    auto const good = made.out_.model.visit([&](auto& model) { return made.rewrite_model(model); });
-    if (!good) return good.error();
-    return std::move(made.out_);
-  }
+  static constexpr result<tokenizer_definition> rewrite(tokenizer_definition definition);
 
  private:
   static constexpr std::string_view underline = "\xE2\x96\x81"; // U+2581, which stands for a space
@@ -166,8 +160,8 @@ class json_terms {
   }
 
   /// By id: whether it is an added token.
-  constexpr std::vector<bool> added(std::size_t size) const {
-    std::vector<bool> is(size, false);
+  constexpr std::vector<char> added(std::size_t size) const { // no list of bool: it is no constant everywhere
+    std::vector<char> is(size, false);
     for (auto const& t : out_.added)
       if (t.id >= 0 && static_cast<std::size_t>(t.id) < size) is[static_cast<std::size_t>(t.id)] = true;
     return is;
@@ -190,5 +184,14 @@ class json_terms {
   bool sentencepiece_ = false; // its normalizer is there,
   bool prefix_ = false;        // which puts a space before texts
 };
+
+// Here, where the templates that it uses are known: else Clang does not take it for a constant expression.
+constexpr result<tokenizer_definition> json_terms::rewrite(tokenizer_definition definition) {
+  json_terms made(std::move(definition));
+  if (auto const good = made.rewrite_normalizers(); !good) return good.error();
+  auto const good = made.out_.model.visit([&](auto& model) { return made.rewrite_model(model); });
+  if (!good) return good.error();
+  return std::move(made.out_);
+}
 
 } // namespace loquat::detail

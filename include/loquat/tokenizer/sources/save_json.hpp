@@ -42,9 +42,7 @@ namespace detail {
 /// The texts of tokens as the format spells them, and which of them are in the model's vocabulary.
 class json_vocabulary {
  public:
-  constexpr result<void> read(tokenizer_definition const& d) {
-    return d.model.visit([&](auto const& model) { return read(model, d.added); });
-  }
+  constexpr result<void> read(tokenizer_definition const& d);
 
   constexpr std::size_t size() const noexcept { return end_; } ///< ids of the model's vocabulary are below
   constexpr std::string_view text(token id) const noexcept { return texts_.piece(id); } ///< also of added tokens
@@ -141,6 +139,11 @@ class json_vocabulary {
   std::size_t end_ = 0;
   std::vector<token> added_;
 };
+
+// Here, where the templates that it uses are known: else Clang does not take it for a constant expression.
+constexpr result<void> json_vocabulary::read(tokenizer_definition const& d) {
+  return d.model.visit([&](auto const& model) { return read(model, d.added); });
+}
 
 /// Writes a definition that is in the format's terms.
 template <class Out> class json_definition_writer {
