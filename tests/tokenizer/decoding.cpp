@@ -46,15 +46,15 @@ std::string reference(tokenizer const& tok, std::vector<token> const& ids, bool 
   for (auto const& s : tok.definition().decoders) {
     next.clear();
     s.visit([&](auto const& step) {
-          if constexpr (requires { decode_step::apply(step, now, next, room); }) {
-            decode_step::apply(step, now, next, room);
-          } else {
-            for (std::size_t i = 0; i < now.size(); ++i) {
-              decode_step::detail::append_replaced(next, now[i], step.what.text, step.content);
-              next.close();
-            }
-          }
-        });
+      if constexpr (requires { decode_step::apply(step, now, next, room); }) {
+        decode_step::apply(step, now, next, room);
+      } else {
+        for (std::size_t i = 0; i < now.size(); ++i) {
+          decode_step::detail::append_replaced(next, now[i], step.what.text, step.content);
+          next.close();
+        }
+      }
+    });
     now.swap(next);
   }
   std::string out(now.joined());

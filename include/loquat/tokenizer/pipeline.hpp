@@ -7,4 +7,6 @@
 ///
 /// `encodings.hpp` has what comes after that (templates, truncation, padding), `load.hpp` the files.
 
-#include <loquat/tokenizer/pipeline/tokenizer_class.hpp>
+#include <loquat/tokenizer/pipeline/cursor.hpp>
+#include <loquat/tokenizer/pipeline/encode.hpp>
+#include <loquat/tokenizer/pipeline/make.hpp>

@@ -159,9 +159,10 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
 template <class Entry>
 [[gnu::always_inline]] constexpr void tokenizer::put_known(Entry const& known, std::size_t begin,
                                                            encoding_progress const& now, workspace& room) {
-  [&, to = room.tokens.next()]<std::size_t... I>(std::index_sequence<I...>) { // all of them: a fixed number is quicker
+  [&, to = room.tokens.next() ]<std::size_t... I>(std::index_sequence<I...>) { // all of them: a fixed number is quicker
     ((to[I] = known.ids[I]), ...);
-  }(std::make_index_sequence<std::tuple_size_v<decltype(known.ids)>>());
+  }
+  (std::make_index_sequence<std::tuple_size_v<decltype(known.ids)>>());
   if (now.rule != offset_rule::none)
     for (std::size_t i = 0; i < known.count; ++i)
       room.tokens.next_offset()[i] = origin(now.words_in, now.bytes, now.bytes_begin,
@@ -285,6 +286,58 @@ constexpr bool tokenizer::encode_words(encoding_progress& now, workspace& room, 
     }
     return now.word < now.bytes.size();
   });
+}
+
+constexpr encoding_progress tokenizer::begin(std::string_view text, workspace& room, encode_options options,
+                                             offset_rule rule) const {
+  room.tokens.clear(rule != offset_rule::none);
+  room.cache.use_for(serial_);
+  encoding_progress under_way(text, options, rule, options.special == special_text::parse ? raw_all_ : raw_plain_);
+  if (options.add_special) {
+    room.tokens.reserve(roles_.before().size());
+    for (token const id : roles_.before()) room.tokens.put(id, {});
+  }
+  return under_way;
+}
+
+/// Encodes on until there are `limit` tokens or more. False if that was the end.
+constexpr bool tokenizer::advance(encoding_progress& now, workspace& room, std::size_t limit) const {
+  while (room.tokens.size() < limit) {
+    if (now.in_words) {
+      now.in_words = encode_words(now, room, limit);
+    } else if (now.in_section) {
+      next_stretch(now, room);
+    } else if (!next_section(now, room)) {
+      if (now.options.add_special) {
+        room.tokens.reserve(roles_.behind().size());
+        for (token const id : roles_.behind()) room.tokens.put(id, {});
+      }
+      return false;
+    }
+  }
+  return true;
+}
+
+constexpr std::span<token const> tokenizer::encode_some(std::string_view text, std::size_t limit, workspace& room,
+                                                        encode_options options, offset_rule rule) const {
+  auto under_way = begin(text, room, options, rule);
+  advance(under_way, room, limit);
+  return room.tokens.ids();
+}
+
+constexpr std::span<token const> tokenizer::encode(std::string_view text, workspace& room, encode_options options,
+                                                   offset_rule rule) const {
+  return encode_some(text, static_cast<std::size_t>(-1), room, options, rule);
+}
+
+constexpr std::size_t tokenizer::count(std::string_view text, workspace& room, encode_options options) const {
+  auto under_way = begin(text, room, options, offset_rule::none);
+  std::size_t n = 0;
+  for (bool more = true; more; room.tokens.clear(false)) {
+    more = advance(under_way, room, 1024);
+    n += room.tokens.size();
+  }
+  return n;
 }
 
 } // namespace loquat

@@ -65,27 +65,12 @@ class tokenizer {
   /// The ids of a text. They are in the workspace, until that is used again. Allocates nothing once the workspace has
   /// grown. `special_text::error` counts as plain: see `refuses`.
   constexpr std::span<token const> encode(std::string_view text, workspace& room, encode_options options = {},
-                                          offset_rule rule = offset_rule::none) const {
-    return encode_some(text, static_cast<std::size_t>(-1), room, options, rule);
-  }
+                                          offset_rule rule = offset_rule::none) const;
   /// The same up to the word with which there are `limit` ids or more.
   constexpr std::span<token const> encode_some(std::string_view text, std::size_t limit, workspace& room,
-                                               encode_options options = {},
-                                               offset_rule rule = offset_rule::none) const {
-    auto under_way = begin(text, room, options, rule);
-    advance(under_way, room, limit);
-    return room.tokens.ids();
-  }
+                                               encode_options options = {}, offset_rule rule = offset_rule::none) const;
   /// How many ids a text has. Their number may exceed memory: they are not stored.
-  constexpr std::size_t count(std::string_view text, workspace& room, encode_options options = {}) const {
-    auto under_way = begin(text, room, options, offset_rule::none);
-    std::size_t n = 0;
-    for (bool more = true; more; room.tokens.clear(false)) {
-      more = advance(under_way, room, 1024);
-      n += room.tokens.size();
-    }
-    return n;
-  }
+  constexpr std::size_t count(std::string_view text, workspace& room, encode_options options = {}) const;
   /// The first special token in a text, if `options` refuse them.
   constexpr std::optional<added_tokens::match> refuses(std::string_view text, encode_options options) const {
     if (options.special != special_text::error) return {};
@@ -132,35 +117,9 @@ class tokenizer {
   }
 
   constexpr encoding_progress begin(std::string_view text, workspace& room, encode_options options,
-                                    offset_rule rule) const {
-    room.tokens.clear(rule != offset_rule::none);
-    room.cache.use_for(serial_);
-    encoding_progress under_way(text, options, rule, options.special == special_text::parse ? raw_all_ : raw_plain_);
-    if (options.add_special) {
-      room.tokens.reserve(roles_.before().size());
-      for (token const id : roles_.before()) room.tokens.put(id, {});
-    }
-    return under_way;
-  }
+                                    offset_rule rule) const;
 
-  /// Encodes on until there are `limit` tokens or more. False if that was the end.
-  constexpr bool advance(encoding_progress& now, workspace& room, std::size_t limit) const {
-    while (room.tokens.size() < limit) {
-      if (now.in_words) {
-        now.in_words = encode_words(now, room, limit);
-      } else if (now.in_section) {
-        next_stretch(now, room);
-      } else if (!next_section(now, room)) {
-        if (now.options.add_special) {
-          room.tokens.reserve(roles_.behind().size());
-          for (token const id : roles_.behind()) room.tokens.put(id, {});
-        }
-        return false;
-      }
-    }
-    return true;
-  }
-
+  constexpr bool advance(encoding_progress& now, workspace& room, std::size_t limit) const;
   static constexpr void replace_invalid(aligned_text& text, aligned_text& spare);
   constexpr bool next_section(encoding_progress& now, workspace& room) const;
   constexpr void next_stretch(encoding_progress& now, workspace& room) const;
@@ -203,8 +162,3 @@ class tokenizer {
 };
 
 } // namespace loquat
-
-// What is declared above is defined here:
-#include <loquat/tokenizer/pipeline/cursor.hpp>
-#include <loquat/tokenizer/pipeline/encode.hpp>
-#include <loquat/tokenizer/pipeline/make.hpp>

@@ -122,7 +122,8 @@ namespace detail {
   }
 }
 
-/// The same for `classes` that have the lower-case letters of ASCII, with `Upper` the upper-case ones, and no more of it.
+/// The same for `classes` that have the lower-case letters of ASCII, with `Upper` the upper-case ones, and no more of
+/// it.
 template <bool Upper>
 [[gnu::always_inline]] constexpr std::size_t run_of_letters(std::string_view text, std::size_t at,
                                                             unsigned classes) noexcept {
