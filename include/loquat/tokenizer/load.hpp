@@ -44,8 +44,10 @@ constexpr tokenizer_source source_of(std::string_view bytes) noexcept {
   auto const begin = bytes.find_first_not_of(" \t\r\n");
   if (begin != bytes.npos && bytes[begin] == '{') {
     // An object of anything is a tokenizer.json, one of numbers a vocabulary.
-    auto const colon = bytes.find("\":", begin);
-    auto const value = colon == bytes.npos ? bytes.npos : bytes.find_first_not_of(" \t\r\n", colon + 2);
+    auto at = bytes.find('"', begin); // the first key
+    if (at != bytes.npos)
+      for (++at; at < bytes.size() && bytes[at] != '"'; ++at) at += bytes[at] == '\\';
+    auto const value = at < bytes.size() ? bytes.find_first_not_of(" \t\r\n:", at + 1) : bytes.npos;
     bool const number = value != bytes.npos && bytes[value] >= '0' && bytes[value] <= '9';
     return number ? vocab_json : tokenizer_json;
   }
@@ -64,6 +66,12 @@ constexpr tokenizer_source source_of(std::string_view bytes) noexcept {
   }
   bool const binary = bytes.starts_with('\n') || bytes.substr(0, 4096).find('\0') != bytes.npos;
   return binary ? sentencepiece : vocab_txt;
+}
+
+/// Whether `source_of` is a guess: these bytes have no mark of any kind.
+constexpr bool is_guess(std::string_view bytes) noexcept {
+  auto const kind = source_of(bytes);
+  return kind == tokenizer_source::vocab_txt || (kind == tokenizer_source::sentencepiece && !bytes.starts_with('\n'));
 }
 
 /// Reads the definition of a tokenizer from the bytes of a file of any kind, `name` in errors. Errors: those of the
@@ -95,8 +103,10 @@ constexpr result<tokenizer_definition> read_tokenizer(std::span<std::byte const>
     return read_vocab_txt(text);
   };
   auto definition = read();
-  if (!definition && source_of(text) != tokenizer_source::gguf) return definition.error().within(name);
-  return definition;
+  if (definition || source_of(text) == tokenizer_source::gguf) return definition;
+  auto const& why = definition.error();
+  if (is_guess(text)) return fail(why.code(), name, ": a tokenizer of no known kind; read as ", why.message());
+  return why.within(name);
 }
 
 /// Reads the definition of a tokenizer from the file at `path` (UTF-8). Of a folder it takes `tokenizer.json`,

@@ -35,11 +35,50 @@ inline constexpr std::string_view o200k =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 } // namespace split_pattern
 
+/// A special token and its id.
+using special_token = std::pair<std::string_view, token>;
+
 /// What the file does not say.
 struct tiktoken_options {
-  std::string_view pattern; ///< empty: that of the known vocabulary with as many tokens
-  std::span<std::pair<std::string_view, token> const> special = {};
+  std::string_view pattern;                    ///< empty: that of the known vocabulary with as many tokens,
+  std::span<special_token const> special = {}; ///< with its special tokens if there are none here
 };
+
+/// What is known of a vocabulary by its size.
+struct tiktoken_vocabulary {
+  std::size_t tokens; ///< lines of its file
+  std::string_view pattern;
+  std::span<special_token const> special;
+  bool nfc = false; ///< text is normalized first
+};
+
+namespace detail {
+
+inline constexpr special_token r50k_special[]{{"<|endoftext|>", 50256}};
+inline constexpr special_token cl100k_special[]{{"<|endoftext|>", 100257},
+                                                {"<|fim_prefix|>", 100258},
+                                                {"<|fim_middle|>", 100259},
+                                                {"<|fim_suffix|>", 100260},
+                                                {"<|endofprompt|>", 100276}};
+inline constexpr special_token o200k_special[]{{"<|endoftext|>", 199999}, {"<|endofprompt|>", 200018}};
+inline constexpr special_token llama3_special[]{{"<|begin_of_text|>", 128000},
+                                                {"<|end_of_text|>", 128001},
+                                                {"<|start_header_id|>", 128006},
+                                                {"<|end_header_id|>", 128007},
+                                                {"<|eot_id|>", 128009}}; // those of all its releases
+inline constexpr special_token qwen_special[]{
+    {"<|endoftext|>", 151643}, {"<|im_start|>", 151644}, {"<|im_end|>", 151645}};
+
+} // namespace detail
+
+/// r50k (GPT-2), p50k, cl100k (GPT-4), Llama 3, Qwen, o200k (GPT-4o).
+inline constexpr std::array<tiktoken_vocabulary, 6> tiktoken_vocabularies{
+    {{50256, split_pattern::gpt2, detail::r50k_special},
+     {50280, split_pattern::gpt2, detail::r50k_special},
+     {100256, split_pattern::cl100k, detail::cl100k_special},
+     {128000, split_pattern::cl100k, detail::llama3_special},
+     {151643, split_pattern::qwen2, detail::qwen_special, true},
+     {199998, split_pattern::o200k, detail::o200k_special}}};
 
 /// Reads the text of a `.tiktoken` file. Ids that no line has are tokens without bytes. Errors, which name the line:
 /// `errc::malformed`; `errc::unsupported` for more than 4,194,304 ids, and without a pattern for a vocabulary that is
@@ -80,18 +119,15 @@ constexpr result<tokenizer_definition> read_tiktoken(std::string_view text, tikt
     ++lines;
   }
   if (lines == 0) return fail(errc::malformed, "tiktoken file: there are no tokens");
+  bool nfc = false;
   if (options.pattern.empty()) {
-    constexpr std::array<std::pair<std::size_t, std::string_view>, 6> known{{{50256, split_pattern::gpt2},
-                                                                             {50280, split_pattern::gpt2},
-                                                                             {100256, split_pattern::cl100k},
-                                                                             {128000, split_pattern::cl100k},
-                                                                             {151643, split_pattern::qwen2},
-                                                                             {199998, split_pattern::o200k}}};
-    auto const* const found = std::ranges::find(known, lines, [](auto const& k) { return k.first; });
-    if (found == known.end())
+    auto const* const known = std::ranges::find(tiktoken_vocabularies, lines, &tiktoken_vocabulary::tokens);
+    if (known == tiktoken_vocabularies.end())
       return fail(errc::unsupported, "tiktoken file: no vocabulary of ", lines,
                   " tokens is known, and the file does not say how text is split: give a pattern");
-    options.pattern = found->second;
+    options.pattern = known->pattern;
+    if (options.special.empty()) options.special = known->special;
+    nfc = known->nfc;
   }
 
   token_model::bpe model{.ranked = true, .bytes = true, .whole_words = true};
@@ -105,6 +141,7 @@ constexpr result<tokenizer_definition> read_tiktoken(std::string_view text, tikt
   tokenizer_definition out;
   for (auto const& [content, id] : options.special)
     out.added.push_back({.content = owned_text(content), .id = id, .special = true});
+  if (nfc) out.normalizers.push_back(normalize::nfc{});
   out.pretokenizers.push_back(
       pretokenize::split{{owned_text(options.pattern), true}, pretokenize::behavior::isolated, false});
   out.pretokenizers.push_back(pretokenize::byte_level{.add_prefix_space = false, .use_regex = false});
