@@ -51,44 +51,30 @@ constexpr result<bpe> bpe::make(token_model::bpe definition) {
 /// Finds the merge that makes each ranked piece, by encoding it without itself. (Why there is no other:
 /// `merge_history.hpp`.) False, and nothing changes, if that takes pieces of higher ids.
 constexpr bool bpe::learn_ranks() {
-  auto const& pieces = model_.pieces;
   if (!plain_) return false;
-  history_ = merge_history(pieces.size());
-  prefixes_ = longest_prefix(pieces.size());
-  for (token const id : characters_) {
-    history_.add_single(id);
-    add_word(id);
-  }
+  auto const& pieces = model_.pieces;
+  merge_history history(pieces.size());
+  for (token const id : characters_) history.add_single(id);
   workspace room;
   auto const& row = room.symbols;
+  auto const encode = [&](token id) {
+    split(pieces.piece(id), room);
+    history.rules().merge(room.symbols, room.merging);
+  };
   std::vector<token> others;
-  bool good = true;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto const id = static_cast<token>(i);
-    auto const piece = pieces.piece(id);
-    if (piece.size() < 2 || !is_found(id) || find(piece) != id) continue;
-    good = good && piece.size() <= longest_prefix::longest;
-    if (!good) break;
-    find_row(piece, piece.size() - 1, room);
-    if (row.size() == 2) {
-      history_.add({row[0].id, row[1].id, id});
-      prefixes_.add(piece);
-      add_word(id);
-    } else {
+    if (pieces.piece(id).size() < 2 || !is_found(id) || find(pieces.piece(id)) != id) continue;
+    encode(id);
+    if (row.size() == 2)
+      history.add({row[0].id, row[1].id, id});
+    else
       others.push_back(id);
-    }
   }
-  for (token const id : others) {
-    if (!good) break;
-    find_row(pieces.piece(id), pieces.piece(id).size(), room);
-    good = row.size() != 2;
-  }
-  learned_ = rows_ = good;
-  if (good) return true;
-  history_ = merge_history();
-  prefixes_ = longest_prefix();
-  words_.assign(words_.size(), 0);
-  return false;
+  for (token const id : others)
+    if (encode(id); row.size() == 2) return false;
+  keep(std::move(history));
+  return true;
 }
 
 /// The same for pieces in any order; shorter ones come first.
@@ -179,26 +165,25 @@ constexpr bool bpe::learn(std::span<merge_rule const> merges) {
     return room.symbols;
   };
   if (!learner.finish(pieces_of, room.merging)) return false;
-  for (std::size_t i = 0; i < n; ++i)
-    if (history.is_made(static_cast<token>(i))) add_word(static_cast<token>(i));
-  history_ = std::move(history);
-  learned_ = true;
-  if (plain_) know_prefixes();
+  keep(std::move(history));
   return true;
 }
 
-/// Prepares `find_row`, unless there are pieces that are found as others or not at all.
-constexpr void bpe::know_prefixes() {
+/// Keeps how each piece is made, and prepares `find_row` unless there are pieces that are found as others or not at
+/// all.
+constexpr void bpe::keep(merge_history&& history) {
   auto const& pieces = model_.pieces;
+  history_ = std::move(history);
+  learned_ = rows_ = true;
   prefixes_ = longest_prefix(pieces.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto const id = static_cast<token>(i);
     auto const piece = pieces.piece(id);
-    if (!is_word(id)) continue;
-    if (piece.size() > longest_prefix::longest || (index_.has_equals() && find(piece) != id)) return;
-    prefixes_.add(piece);
+    if (!history_.is_made(id)) continue;
+    add_word(id);
+    rows_ = rows_ && plain_ && piece.size() <= longest_prefix::longest && !(index_.has_equals() && find(piece) != id);
+    if (rows_) prefixes_.add(piece);
   }
-  rows_ = true;
 }
 
 /// Finds the words that are one token by encoding every piece.

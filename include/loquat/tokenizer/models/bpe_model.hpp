@@ -89,7 +89,7 @@ class bpe {
   constexpr bool learn_ranks();
   constexpr void rank_pieces();
   constexpr bool learn(std::span<merge_rule const> merges);
-  constexpr void know_prefixes();
+  constexpr void keep(merge_history&& history);
   constexpr void find_words();
   constexpr void add_word(token id) noexcept {
     auto const i = static_cast<std::size_t>(id);

@@ -34,9 +34,9 @@ class merge_table {
 
   using workspace = merge_workspace<merge_symbol>; ///< room to work in, which grows with the longest word
 
-  /// For rules of the ranks below `ranks`, in 22 bytes each.
+  /// For rules of the ranks below `ranks`, in 19 bytes each.
   constexpr explicit merge_table(std::size_t ranks = 0)
-      : slots_(2 * ranks + 2, empty), rules_(ranks, merge_rule{}), paired_(ranks / 8 + 1, 0) {}
+      : slots_(ranks + ranks / 2 + 2, empty), rules_(ranks, merge_rule{}), paired_(ranks / 8 + 1, 0) {}
 
   constexpr merge_rule const& operator[](std::uint32_t rank) const noexcept { return rules_[rank]; } ///< by rank
 
@@ -97,7 +97,7 @@ class merge_table {
     return rule.left == left && rule.right == right;
   }
 
-  std::vector<std::uint32_t> slots_;  // tag, rank; never more than half full
+  std::vector<std::uint32_t> slots_;  // tag, rank; never more than two thirds full
   std::vector<merge_rule> rules_;     // by rank
   std::vector<std::uint64_t> paired_; // bits by hash: a pair has a rule
 };

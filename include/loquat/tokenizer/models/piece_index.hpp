@@ -7,12 +7,15 @@
 #include <loquat/core/token.hpp>
 #include <loquat/tokenizer/vocabulary.hpp>
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace loquat {
@@ -44,12 +47,19 @@ class piece_index {
     return word;
   }
 
-  /// Indexes all pieces but empty ones, in 24 bytes each. Of equal pieces it has the last, but one that is text rather
+  /// Indexes all pieces but empty ones, in 21 bytes each. Of equal pieces it has the last, but one that is text rather
   /// than others.
-  constexpr explicit piece_index(vocabulary const& words) : slots_(2 * words.size() + 2, slot{}) {
-    for (bool const text : {true, false})
-      for (std::size_t i = 0; i < words.size(); ++i) // low ids, which are the frequent ones, are found soonest
-        if (auto const id = static_cast<token>(i); is_text(words.kind(id)) == text) insert(words, id);
+  constexpr explicit piece_index(vocabulary const& words) : slots_(words.size() / 4 * 7 + 8, slot{}) {
+    std::array<token, together> ids{};
+    for (bool const text : {true, false}) {
+      std::size_t n = 0;
+      for (std::size_t i = 0; i < words.size(); ++i) { // low ids, which are the frequent ones, are found soonest
+        if (is_text(words.kind(static_cast<token>(i))) != text) continue;
+        ids[n++] = static_cast<token>(i);
+        if (n == together) insert(words, {ids.data(), std::exchange(n, 0)});
+      }
+      insert(words, {ids.data(), n});
+    }
   }
 
   constexpr bool has_equals() const noexcept { return equals_; } ///< whether some pieces are equal
@@ -57,6 +67,15 @@ class piece_index {
   /// The token with these bytes, or `no_token`.
   constexpr token find(vocabulary const& words, std::string_view bytes) const noexcept {
     return slots_[locate(words, key_of(bytes), bytes)].id;
+  }
+
+  static constexpr std::size_t together = 32; ///< so many pieces are looked up while memory is waited for once
+  /// The tokens of at most `together` pieces.
+  constexpr void find(vocabulary const& words, std::span<std::string_view const> pieces,
+                      std::span<token> out) const noexcept {
+    std::array<std::uint64_t, together> keys{};
+    for (std::size_t i = 0; i < pieces.size(); ++i) prefetch(keys[i] = key_of(pieces[i]));
+    for (std::size_t i = 0; i < pieces.size(); ++i) out[i] = slots_[locate(words, keys[i], pieces[i])].id;
   }
 
   static constexpr std::size_t exact = 7; ///< so many bytes are a key by themselves
@@ -83,14 +102,20 @@ class piece_index {
     token id = no_token;
   };
 
-  constexpr void insert(vocabulary const& words, token id) {
-    auto const bytes = words.piece(id);
-    if (bytes.empty()) return;
-    auto const key = key_of(bytes);
-    auto& place = slots_[locate(words, key, bytes)];
-    equals_ = equals_ || place.id != no_token;
-    if (place.id == no_token || is_text(words.kind(place.id)) == is_text(words.kind(id)))
-      place = {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32), id};
+  constexpr void insert(vocabulary const& words, std::span<token const> ids) {
+    std::array<std::uint64_t, together> keys{};
+    for (std::size_t i = 0; i < ids.size(); ++i) prefetch(keys[i] = key_of(words.piece(ids[i])));
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      auto const bytes = words.piece(ids[i]);
+      if (bytes.empty()) continue;
+      auto& place = slots_[locate(words, keys[i], bytes)];
+      equals_ = equals_ || place.id != no_token;
+      if (place.id == no_token || is_text(words.kind(place.id)) == is_text(words.kind(ids[i])))
+        place = {static_cast<std::uint32_t>(keys[i]), static_cast<std::uint32_t>(keys[i] >> 32), ids[i]};
+    }
+  }
+  constexpr void prefetch(std::uint64_t key) const noexcept {
+    if (!std::is_constant_evaluated()) __builtin_prefetch(&slots_[slot_of(key)]);
   }
 
   /// Where the piece is, or the empty slot where it would be.
@@ -111,7 +136,7 @@ class piece_index {
     x *= 0xD6E8FEB86659FD93u;
     return x ^ x >> 32;
   }
-  std::vector<slot> slots_ = std::vector<slot>(2, slot{}); // never more than half full
+  std::vector<slot> slots_ = std::vector<slot>(2, slot{}); // never more than four sevenths full
   bool equals_ = false;
 };
 

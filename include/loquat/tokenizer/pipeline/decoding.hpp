@@ -69,23 +69,24 @@ class token_decoder {
     made.find_whole_steps();
     workspace room;
     std::vector<char> text;
+    made.pieces_.reserve(size);
     for (std::size_t i = 0; i < size; ++i) {
       auto const id = static_cast<token>(i);
       text.clear();
       auto const kind = pieces.kind(id);
       bool const is_byte = made.spell_middle(name(id), added(id), kind, text, room);
       made.splices_ = made.splices_ && (is_byte || kind != token_kind::byte);
-      std::string_view const piece(text.data(), text.size());
-      if (!made.texts_.add(piece, is_byte ? token_kind::byte : kind))
+      using enum piece_slots::role;
+      auto const role = is_byte ? byte : kind == token_kind::unknown ? unknown : is_special(id) ? special : none;
+      if (!made.pieces_.add({text.data(), text.size()}, role))
         return fail(errc::unsupported, "decoder: texts of 4 GiB and more");
-      made.slots_.add(piece, is_byte || is_special(id));
     }
     return made;
   }
 
-  constexpr std::size_t size() const noexcept { return texts_.size(); } ///< tokens
+  constexpr std::size_t size() const noexcept { return pieces_.size(); } ///< tokens
   /// What a token appends in the middle of a text.
-  constexpr std::string_view piece(token id) const noexcept { return texts_.piece(id); }
+  constexpr std::string_view piece(token id) const noexcept { return pieces_[id]; }
   constexpr bool drops_space() const noexcept { return drops_space_; } ///< whether a first space is not of the text
 
   /// Appends the text of `ids`. `name(id)` and `added(id)` as for `make`; `is_special(id)` are left out if the options
@@ -93,23 +94,23 @@ class token_decoder {
   template <class Out, class Name, class Added, class Special>
   constexpr void decode(std::span<token const> ids, Out& out, workspace& room, text_options options, Name name,
                         Added added, Special is_special) const {
-    auto const skips = [&](token id) { return !texts_.contains(id) || (options.skip_special && is_special(id)); };
+    auto const skips = [&](token id) { return !pieces_.contains(id) || (options.skip_special && is_special(id)); };
     auto const begin = out.size();
     auto const put = [&](std::string_view text) { out.insert(out.end(), text.begin(), text.end()); };
     if (joins_ || !options.starts_text) {
       bool valid = true;
       for (bool starts = options.starts_text && drops_space_; starts && !ids.empty(); ids = ids.subspan(1)) {
         token const id = ids.front();
-        auto piece = texts_.piece(id);
+        auto piece = pieces_[id];
         if (skips(id) || piece.empty()) continue;
-        bool const space = piece.front() == ' ' && texts_.kind(id) != token_kind::unknown;
+        bool const space = piece.front() == ' ' && pieces_.role_of(id) != piece_slots::role::unknown;
         if (space) piece.remove_prefix(1);
         starts = space && drops_spaces_ && piece.empty();
         valid = utf8::is_valid(piece);
         put(piece);
       }
-      valid &= slots_.each(ids, put, [&](std::size_t i) {
-        if (!skips(ids[i])) put(texts_.piece(ids[i]));
+      valid &= pieces_.each(ids, put, [&](std::size_t i) {
+        if (!skips(ids[i])) put(pieces_[ids[i]]);
         return i + 1;
       });
       if (options.invalid == invalid_utf8::replace && !valid) utf8::replace_invalid(out, begin, per_byte_);
@@ -181,15 +182,15 @@ class token_decoder {
     auto const put = [&](std::string_view text) { room.next.extend(text); };
     if (ends_differ_) put(room.now[0]);
     auto& bytes = room.steps.bytes;
-    slots_.each(ids, put, [&](std::size_t i) {
+    pieces_.each(ids, put, [&](std::size_t i) {
       bytes.clear();
       for (; i < ids.size(); ++i) {
         if (skips(ids[i])) continue;
-        if (texts_.kind(ids[i]) != token_kind::byte) break;
-        bytes.push_back(texts_.piece(ids[i]).front());
+        if (pieces_.role_of(ids[i]) != piece_slots::role::byte) break;
+        bytes.push_back(pieces_[ids[i]].front());
       }
       decode_step::detail::each_text_of({bytes.data(), bytes.size()}, put);
-      if (bytes.empty() && i < ids.size()) put(texts_.piece(ids[i++]));
+      if (bytes.empty() && i < ids.size()) put(pieces_[ids[i++]]);
       return i;
     });
     if (ends_differ_) put(room.now[1]);
@@ -281,8 +282,7 @@ class token_decoder {
 
   spelling spelling_ = spelling::plain;
   std::vector<any_step> steps_;
-  vocabulary texts_;
-  piece_slots slots_;
+  piece_slots pieces_;
   bool joins_ = false, separated_ = false, per_byte_ = false;
   bool splices_ = false, ends_differ_ = false;      // texts are pieces put together, or all of it but for both ends
   std::size_t whole_ = 0;                           // the steps from here on are about all of such a text

@@ -186,8 +186,7 @@ class gguf_tokenizer_reader : gguf_tokens {
     if (!in_) return;
     piece_index const index(spelled); // of them, which spares looking at each character of a merge
     std::vector<char> text;
-    auto const find_piece = [&](std::string_view piece) {
-      if (token const id = index.find(spelled, piece); id != no_token) return id;
+    auto const find_unspelled = [&](std::string_view piece) {
       text.clear();
       if (model.bytes) {
         if (!append_bytes(piece, text)) return no_token;
@@ -202,20 +201,30 @@ class gguf_tokenizer_reader : gguf_tokens {
       return index.find(spelled, std::string_view(text.data(), text.size()));
     };
     model.merges.reserve(merges.size());
-    for (auto const merge : merges) {
-      auto const space = merge.find(' ', 1);
-      if (space == merge.npos) {
-        in_.wrong(errc::malformed, "merges", "merge ", model.merges.size(), ": expected two pieces and a space");
-        return;
+    std::array<std::string_view, piece_index::together> parts;
+    std::array<token, piece_index::together> ids{};
+    for (auto next = merges.begin(); next != merges.end();) {
+      std::size_t n = 0;
+      for (; n < parts.size() && next != merges.end(); n += 2, ++next) {
+        std::string_view const merge = *next;
+        auto const space = merge.find(' ', 1);
+        if (space == merge.npos) {
+          in_.wrong(errc::malformed, "merges", "merge ", model.merges.size() + n / 2,
+                    ": expected two pieces and a space");
+          return;
+        }
+        parts[n] = merge.substr(0, space);
+        parts[n + 1] = merge.substr(space + 1);
       }
-      auto const left = merge.substr(0, space), right = merge.substr(space + 1);
-      std::array<token, 2> const pair{find_piece(left), find_piece(right)};
-      if (pair[0] == no_token || pair[1] == no_token) {
-        in_.wrong(errc::malformed, "merges", "merge ", model.merges.size(), ": ", pair[0] == no_token ? left : right,
-                  " is no token");
-        return;
+      index.find(spelled, {parts.data(), n}, ids);
+      for (std::size_t i = 0; i < n; ++i) {
+        if (ids[i] == no_token) ids[i] = find_unspelled(parts[i]);
+        if (ids[i] == no_token) {
+          in_.wrong(errc::malformed, "merges", "merge ", model.merges.size(), ": ", parts[i], " is no token");
+          return;
+        }
+        if (i % 2 != 0) model.merges.push_back({ids[i - 1], ids[i]});
       }
-      model.merges.push_back(pair);
     }
   }
 
