@@ -57,7 +57,7 @@ class bpe {
         continue;
       }
       if (rows_) {
-        find_row(part, part.size(), room);
+        find_row(part, room);
       } else {
         split(part, room);
         rules().merge(room.symbols, room.merging);
@@ -76,7 +76,7 @@ class bpe {
 
   constexpr merge_table const& rules() const noexcept { return learned_ ? history_.rules() : merges_; }
   constexpr token whole(std::string_view word, workspace& room) const;
-  constexpr void find_row(std::string_view text, std::size_t most, workspace& room) const;
+  constexpr void find_row(std::string_view text, workspace& room) const;
   constexpr void split(std::string_view word, workspace& room) const;
   constexpr void add_unknown(std::string_view character, std::size_t size, std::size_t& unknown, workspace& room) const;
 
@@ -129,10 +129,10 @@ constexpr token bpe::whole(std::string_view word, workspace& room) const {
 
 /// Puts `text` together of tokens whose neighbours stay apart, which is what merging makes of it: the first merge
 /// across a border would be the best in the text of two neighbours as well. From left to right the longest token that
-/// fits comes next, the first one of at most `most` bytes; where none fits, the one before gives way to a shorter one.
-/// Up to a byte there is but one such row, so none is tried twice (H. van Antwerpen, A. Neubeck, "So many tokens, so
-/// little time", 2024). Every byte must be a token.
-constexpr void bpe::find_row(std::string_view text, std::size_t most, workspace& room) const {
+/// fits comes next; where none fits, the one before gives way to a shorter one. Up to a byte there is but one such row,
+/// so none is tried twice (H. van Antwerpen, A. Neubeck, "So many tokens, so little time", 2024). Every byte must be a
+/// token.
+constexpr void bpe::find_row(std::string_view text, workspace& room) const {
   auto& row = room.symbols;
   row.clear();
   room.dead.assign(text.size() / 64 + 1, 0);
@@ -142,7 +142,7 @@ constexpr void bpe::find_row(std::string_view text, std::size_t most, workspace&
     if ((room.dead[end / 64] >> (end % 64) & 1) != 0) return false;
     return row.empty() || history_.stay_apart(row.back().id, next.id);
   };
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = 0, most = text.size(); at < text.size();) { // the next token has at most `most` bytes
     longest_prefix::match next{no_token, most + 1};
     do
       next = next.size < 2 ? longest_prefix::match{}
