@@ -161,11 +161,6 @@ token_model::bpe random_model(std::mt19937& random, int kind) {
       for (bool const last : {false, true})
         if (draw(8) != 0) pieces.push_back((later ? prefix : "") + letter + (last ? suffix : ""));
   if (pieces.empty()) pieces.push_back("a");
-  if (model.bytes && draw(2) == 0) // words are put together, not merged
-    for (int c = 0; c < 256; ++c)
-      if (std::string const byte(1, static_cast<char>(c));
-          std::find(pieces.begin(), pieces.end(), byte) == pieces.end())
-        pieces.push_back(byte);
   if (draw(2) == 0) pieces.push_back("<unk>");
   if (draw(2) == 0)
     for (char const* byte : {"<0x61>", "<0x63>", "<0xC3>", "<0xA4>", "<0x23>", "<0x24>"})
@@ -184,6 +179,11 @@ token_model::bpe random_model(std::mt19937& random, int kind) {
       for (std::size_t i = 1; i < whole.size(); ++i)
         if (draw(kind == 1 ? 1 : 3) == 0) merges.emplace_back(whole.substr(0, i), prefix + whole.substr(i));
   }
+  if (model.bytes && draw(2) == 0) // words are put together, not merged
+    for (int c = 0; c < 256; ++c)
+      if (std::string const byte(1, static_cast<char>(c));
+          std::find(pieces.begin(), pieces.end(), byte) == pieces.end())
+        pieces.push_back(byte);
   if (draw(2) == 0) { // ids in any order, else in the order of making
     std::shuffle(pieces.begin(), pieces.end(), random);
     std::shuffle(merges.begin(), merges.end(), random);
