@@ -36,7 +36,7 @@ tokenizer_definition definition(std::vector<decode_step::step> decoders) {
 }
 
 /// The steps themselves, with the texts of the tokens.
-std::string reference(tokenizer const& tok, std::vector<token> const& ids, bool skip) {
+std::string decoded_plainly(tokenizer const& tok, std::vector<token> const& ids, bool skip) {
   token_texts now, next;
   decode_step::workspace room;
   for (token const id : ids) {
@@ -98,7 +98,7 @@ TEST_CASE("decoding: texts put together of pieces are those of the steps") {
         INFO(chain, " ", round, " ", skip);
         std::string out = "kept";
         tok.decode(ids, out, room, {.skip_special = skip});
-        CHECK(out == "kept" + reference(tok, ids, skip));
+        CHECK(out == "kept" + decoded_plainly(tok, ids, skip));
       }
     }
   }

@@ -187,7 +187,7 @@ std::string text_of(std::mt19937& random, std::size_t length) {
 }
 
 /// Random pieces over few letters, so that merges overlap and compete.
-token_model::scored_bpe draw(std::mt19937& random) {
+token_model::scored_bpe draw_model(std::mt19937& random) {
   static std::vector<std::string> const letters{"a", "b", "c", "\u2581", "\u00E9", "\u65E5"};
   auto out = define({});
   if (random() % 2) add_bytes(out);
@@ -225,7 +225,7 @@ TEST_CASE("scored bpe: random vocabularies encode as the obvious algorithm does"
   characters::workspace none;
   std::size_t tokens = 0, characters_of_all = 0;
   for (int round = 0; round < 6000; ++round) {
-    auto const definition = draw(random);
+    auto const definition = draw_model(random);
     auto const model = scored_bpe::make(definition).value();
     auto const single = characters::make({definition.pieces, definition.unknown}).value();
     test::reference_sentencepiece const reference(definition.pieces, definition.scores, 0, true);
