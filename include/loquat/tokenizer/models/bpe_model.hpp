@@ -56,7 +56,7 @@ class bpe {
         emit(id, at, at + part.size());
         continue;
       }
-      if (rows_) {
+      if (rows_ && part.size() <= longest_row) {
         find_row(part, room);
       } else {
         split(part, room);
@@ -73,6 +73,7 @@ class bpe {
 
  private:
   static constexpr std::size_t longest = std::size_t{1} << 30; // bytes; a longer word is cut
+  static constexpr std::size_t longest_row = 1024;             // bytes; merging in windows is quicker from there on
 
   constexpr merge_table const& rules() const noexcept { return learned_ ? history_.rules() : merges_; }
   constexpr token whole(std::string_view word, workspace& room) const;
