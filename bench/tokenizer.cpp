@@ -98,6 +98,9 @@ int main(int argc, char** argv) {
     else if (arg == "--peer") {
       std::string const name = value();
       peers.push_back({name, value(), {}, 0});
+    } else if (arg == "--help") {
+      std::fputs(usage, stdout);
+      return 0;
     } else if (arg.starts_with("--"))
       fail("unknown option " + std::string(arg));
     else
