@@ -5,6 +5,7 @@
 
 #include <loquat/core/result.hpp>
 #include <loquat/io/file_handle.hpp>
+#include <loquat/io/huge_pages.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -67,13 +68,11 @@ class mapped_file {
       return fail(errc::capacity, path, ": ", *size, " bytes do not fit the address space");
     auto const length = static_cast<std::size_t>(*size);
     if (!can_map || access == file_access::copied) {
-      auto* const start = static_cast<std::byte*>(::operator new(whole_pages(length), huge_page, std::nothrow));
+      auto* const start = static_cast<std::byte*>(::operator new(detail::whole_pages(length), detail::huge_page, std::nothrow));
       if (start == nullptr) return fail(errc::capacity, path, ": the system has no ", length, " bytes to give");
       file.bytes_ = {start, length};
       file.copied_ = true;
-#if defined(MADV_HUGEPAGE)
-      ::madvise(start, whole_pages(length), MADV_HUGEPAGE);
-#endif
+      detail::use_huge_pages(start, length);
       if (auto read = file.handle_.read(path, {start, length}); !read) return read.error();
       return file;
     }
@@ -117,19 +116,13 @@ class mapped_file {
  private:
 #if defined(__wasi__)
   static constexpr bool can_map = false;
-  static constexpr std::align_val_t huge_page{64}; // there are none
 #else
   static constexpr bool can_map = true;
-  static constexpr std::align_val_t huge_page{std::size_t{2} << 20};
 #endif
-  static constexpr std::size_t whole_pages(std::size_t length) noexcept {
-    auto const page = static_cast<std::size_t>(huge_page);
-    return (length + page - 1) / page * page;
-  }
 
   void release() noexcept {
     auto* const start = const_cast<std::byte*>(bytes_.data());
-    if (copied_) return ::operator delete(start, huge_page);
+    if (copied_) return ::operator delete(start, detail::huge_page);
 #if defined(_WIN32)
     UnmapViewOfFile(start);
 #elif !defined(__wasi__)

@@ -174,17 +174,24 @@ template <class Entry>
 template <class Model>
 constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std::size_t end,
                                       encoding_progress const& now, workspace& room) const {
-  auto& [small, large] = room.cache.tables;
-  using small_table = std::remove_cvref_t<decltype(small)>;
-  using large_table = std::remove_cvref_t<decltype(large)>;
-  bool const is_short = end - begin <= small_table::key::longest, is_long = end - begin > large_table::key::longest;
-  room.tokens.reserve(std::max(end - begin, large_table::most_tokens));
-  typename small_table::entry few;
-  if (is_short) {
-    few.word.assign(now.bytes, begin, end - begin);
-    if (auto const* const known = small.find(few.word)) return put_known(*known, begin, now, room);
+  auto const& known_words = room.cache.tables.small;
+  room.tokens.reserve(word_cache::large_table::most_tokens);
+  if (typename word_cache::small_table::key word; end - begin <= word.longest) {
+    word.assign(now.bytes, begin, end - begin);
+    if (auto const* const known = known_words.find(word)) return put_known(*known, begin, now, room);
   }
-  typename large_table::entry many;
+  encode_new(model, begin, end, now, room);
+}
+
+/// The same for a word that is not in the small table.
+template <class Model>
+constexpr void tokenizer::encode_new(Model const& model, std::size_t begin, std::size_t end,
+                                     encoding_progress const& now, workspace& room) const {
+  auto& [small, large] = room.cache.tables;
+  bool const is_short = end - begin <= word_cache::small_table::key::longest;
+  bool const is_long = end - begin > word_cache::large_table::key::longest;
+  room.tokens.reserve(std::max(end - begin, word_cache::large_table::most_tokens));
+  word_cache::large_table::entry many;
   if (!is_long) {
     many.word.assign(now.bytes, begin, end - begin);
     if (auto const* const known = large.find(many.word)) return put_known(*known, begin, now, room);
@@ -197,14 +204,16 @@ constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std
                  room.tokens.put(
                      id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin + from, begin + to, now, room)
                                  : byte_range{});
-                 simple = simple && count < large_table::most_tokens && from == last;
+                 simple = simple && count < many.ids.size() && from == last;
                  if (!simple) return;
                  many.ids[count] = id;
                  many.ends[count++] = static_cast<std::uint8_t>(to);
                  last = to;
                });
   if (!simple) return;
-  if (is_short && count <= small_table::most_tokens) {
+  word_cache::small_table::entry few;
+  if (is_short && count <= few.ids.size()) {
+    few.word.assign(now.bytes, begin, end - begin);
     few.assign(many, count);
     small.insert(few);
   } else {
@@ -213,43 +222,46 @@ constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std
   }
 }
 
-/// Encodes words that a scanner finds, until there are `limit` tokens or more: some are found, and their places in the
+/// Encodes words that a scanner finds, until there are `limit` tokens or more: many are found, and their places in the
 /// cache fetched, before the first of them is looked up.
 template <class Scanner>
 constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, workspace& room,
                                      std::size_t limit) const {
-  auto& cache = room.cache.tables.small;
-  using table = std::remove_cvref_t<decltype(cache)>;
+  auto& [small, large] = room.cache.tables;
+  using table = word_cache::small_table;
   struct found {
-    std::size_t begin, end, set;
-    typename table::key key;
+    std::size_t end, set;
+    table::key key;
   };
-  std::array<found, 16> words;
+  std::array<found, 64> words;
   auto const bytes = now.bytes;
   auto& tokens = room.tokens;
   while (now.word < bytes.size() && tokens.size() < limit) {
     std::size_t count = 0;
     for (std::size_t at = now.word; count < words.size() && at < bytes.size(); ++count) {
       auto& word = words[count];
-      word.begin = at;
-      word.end = at = Scanner::next(bytes, at);
-      if (word.end - word.begin > table::key::longest) continue;
-      word.key.assign(bytes, word.begin, word.end - word.begin);
-      word.set = cache.set_of(word.key);
-      if (!std::is_constant_evaluated()) cache.prefetch(word.set);
+      std::size_t const begin = at, size = scanners::short_word_at<Scanner>(bytes, at);
+      word.end = at = size != 0 ? at + size : Scanner::next(bytes, at);
+      if (at - begin > table::key::longest) {
+        large.prefetch(bytes, begin, at);
+        continue;
+      }
+      word.key.assign(bytes, begin, at - begin);
+      word.set = small.set_of(word.key);
+      if (!std::is_constant_evaluated()) small.prefetch(word.set);
     }
     tokens.reserve(words.size() * table::most_tokens);
     for (std::size_t i = 0; i < count && tokens.size() < limit; ++i) {
       auto const& word = words[i];
-      now.word = word.end;
-      bool const is_short = word.end - word.begin <= table::key::longest;
-      if (auto const* const known = is_short ? cache.find(word.key, word.set) : nullptr) {
-        put_known(*known, word.begin, now, room);
+      std::size_t const begin = std::exchange(now.word, word.end);
+      bool const is_short = word.end - begin <= table::key::longest;
+      if (auto const* const known = is_short ? small.find(word.key, word.set) : nullptr) {
+        put_known(*known, begin, now, room);
         continue;
       }
-      encode_word(model, word.begin, word.end, now, room);
+      encode_new(model, begin, word.end, now, room);
       tokens.reserve(words.size() * table::most_tokens);
-      for (std::size_t j = i + 1; j < count; ++j) words[j].set = cache.set_of(words[j].key); // the table may have grown
+      for (std::size_t j = i + 1; j < count; ++j) words[j].set = small.set_of(words[j].key); // the table may have grown
     }
   }
 }

@@ -130,6 +130,9 @@ class tokenizer {
   template <class Model>
   constexpr void encode_word(Model const& model, std::size_t begin, std::size_t end, encoding_progress const& now,
                              workspace& room) const;
+  template <class Model>
+  constexpr void encode_new(Model const& model, std::size_t begin, std::size_t end, encoding_progress const& now,
+                            workspace& room) const;
   template <class Entry>
   static constexpr void put_known(Entry const& known, std::size_t begin, encoding_progress const& now, workspace& room);
 

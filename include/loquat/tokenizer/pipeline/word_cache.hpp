@@ -2,9 +2,11 @@
 /// \file
 /// Words that were encoded lately and the tokens that they became: most words of a text are among a few thousand. Two
 /// tables, for short words and for longer ones, which grow with the number of words up to a fixed size. Every word has
-/// two places, of which the older word gives way.
+/// two places in a set and two in another; where all are taken, the older word of the first set gives way. Words that
+/// come early, which are the frequent ones, are in the first.
 
 #include <loquat/core/token.hpp>
+#include <loquat/io/huge_pages.hpp>
 
 #include <array>
 #include <bit>
@@ -83,7 +85,7 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
     }
   };
 
-  /// Where a word is, if it is there.
+  /// The first place to look for a word.
   constexpr std::size_t set_of(key const& word) const noexcept {
     return static_cast<std::size_t>(word.hash() >> shift_);
   }
@@ -98,15 +100,13 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
   }
   /// The entry of a word, or null.
   [[gnu::always_inline]] constexpr entry const* find(key const& word, std::size_t set) const noexcept {
-    auto const& places = sets_[set].places;
-    bool const second = places[1].word == word;
-    auto const* const found = &places[second ? 1 : 0];
-    return second || found->word == word ? found : nullptr;
+    if (auto const* const found = find_in(sets_[set], word)) return found;
+    return sets_[set].is_full() ? find_in(sets_[second_set_of(word)], word) : nullptr;
   }
   constexpr entry const* find(key const& word) const noexcept { return find(word, set_of(word)); } ///< \overload
   /// Remembers a word that was not found.
   constexpr void insert(entry const& e) {
-    if (++count_ > sets_.size() && sets_.size() < most_sets) grow();
+    if (++count_ > sets_.size() / 2 * 3 && sets_.size() < most_sets) grow();
     put(e);
   }
   /// Forgets everything.
@@ -118,24 +118,36 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
  private:
   struct alignas(64) place_pair {
     std::array<entry, 2> places{};
+    constexpr bool is_full() const noexcept { return places[1].word.words[Words - 1] != 0; }
   };
   static constexpr std::size_t most_sets = Words == 2 ? 1 << 16 : 1 << 14;
 
+  [[gnu::always_inline]] static constexpr entry const* find_in(place_pair const& set, key const& word) noexcept {
+    bool const second = set.places[1].word == word;
+    auto const* const found = &set.places[second ? 1 : 0];
+    return second || found->word == word ? found : nullptr;
+  }
+  constexpr std::size_t second_set_of(key const& word) const noexcept {
+    return static_cast<std::size_t>(std::rotl(word.hash(), 24) >> shift_);
+  }
   constexpr void put(entry const& e) noexcept {
-    auto& places = sets_[set_of(e.word)].places;
-    places[1] = places[0];
-    places[0] = e;
+    auto* set = &sets_[set_of(e.word)];
+    if (set->is_full())
+      if (auto& second = sets_[second_set_of(e.word)]; !second.is_full()) set = &second;
+    set->places[1] = set->places[0];
+    set->places[0] = e;
   }
   [[gnu::noinline]] constexpr void grow() {
-    auto const old = std::vector<place_pair>(std::move(sets_));
-    sets_.assign(4 * old.size(), place_pair{});
-    shift_ -= 2;
+    auto const old = std::move(sets_);
+    sets_.assign(2 * old.size(), place_pair{});
+    --shift_;
     for (auto const& s : old)
       for (std::size_t i = 2; i-- > 0;)
         if (s.places[i].word.words[Words - 1] != 0) put(s.places[i]);
   }
 
-  std::vector<place_pair> sets_ = std::vector<place_pair>(64, place_pair{});
+  using place_list = std::vector<place_pair, detail::huge_page_allocator<place_pair>>;
+  place_list sets_ = place_list(64, place_pair{});
   unsigned shift_ = 58;
   std::size_t count_ = 0; // words that came in
 };
@@ -143,9 +155,11 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
 /// Both tables, for one tokenizer at a time.
 class word_cache {
  public:
+  using small_table = word_table<2, 3>;
+  using large_table = word_table<4, 18>;
   struct {
-    word_table<2, 3> small;  ///< words of up to 15 bytes and 3 tokens
-    word_table<4, 18> large; ///< other words of up to 31 bytes and 18 tokens
+    small_table small; ///< words of up to 15 bytes and 3 tokens
+    large_table large; ///< other words of up to 31 bytes and 18 tokens
   } tables;
 
   /// Forgets everything unless it was last used for the same tokenizer.

@@ -5,7 +5,7 @@
 ///     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
 ///     ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 
-#include <loquat/tokenizer/scanners/classes.hpp>
+#include <loquat/tokenizer/scanners/short_words.hpp>
 
 #include <cstddef>
 #include <string_view>
@@ -20,6 +20,15 @@ struct cl100k_options {
 };
 
 template <cl100k_options Options = cl100k_options{}> struct cl100k {
+  static constexpr bool cuts_cases = false;
+  static constexpr short_word short_words(char first, unsigned what) noexcept {
+    if ((what & letter) != 0) return {ascii, ascii};
+    if (what == number) return {Options.digits == 1 ? ascii : ascii & ~number, 0};
+    if (what == newline) return {number | other | quote, 0};
+    if (what == space) return {0, ascii};
+    return {number | space, first == '\'' ? static_cast<unsigned char>(0) : ascii};
+  }
+
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     constexpr unsigned letters = Options.marks ? letter | mark : letter;

@@ -4,7 +4,7 @@
 ///
 ///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 
-#include <loquat/tokenizer/scanners/classes.hpp>
+#include <loquat/tokenizer/scanners/short_words.hpp>
 
 #include <cstddef>
 #include <string_view>
@@ -12,6 +12,15 @@
 namespace loquat::scanners {
 
 struct gpt2 {
+  static constexpr bool cuts_cases = false;
+  static constexpr short_word short_words(char first, unsigned what) noexcept {
+    if ((what & letter) != 0) return {ascii, ascii};
+    if (what == number) return {ascii & ~number, 0};
+    if (first == ' ') return {0, ascii};
+    if ((what & white) != 0) return {number | other | quote, 0};
+    return {number | white, 0};
+  }
+
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     auto c = look(text, from);

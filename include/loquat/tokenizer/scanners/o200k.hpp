@@ -7,7 +7,7 @@
 ///     [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
 ///     \p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
 
-#include <loquat/tokenizer/scanners/classes.hpp>
+#include <loquat/tokenizer/scanners/short_words.hpp>
 
 #include <cstddef>
 #include <string_view>
@@ -21,6 +21,16 @@ struct o200k_options {
 };
 
 template <o200k_options Options = o200k_options{}> struct o200k {
+  static constexpr bool cuts_cases = true;
+  static constexpr short_word short_words(char, unsigned what) noexcept {
+    constexpr unsigned char next = Options.contractions ? ascii & ~quote : ascii;
+    if ((what & letter) != 0) return {next, next};
+    if (what == number) return {Options.digits == 1 ? ascii : ascii & ~number, 0};
+    if (what == newline) return {number | other | quote, 0};
+    if (what == space) return {0, next};
+    return {number | space, next};
+  }
+
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
     auto const c = look(text, from);

@@ -1,0 +1,81 @@
+#pragma once
+/// \file
+/// Most words of most texts are at most 15 bytes of ASCII: one of any kind and the letters behind it. These are found by
+/// looking at 16 bytes at once, without branches that depend on the word; a scanner says which of them are words.
+
+#include <loquat/tokenizer/scanners/classes.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace loquat::scanners {
+
+/// Among the classes of what comes next: the apostrophe, rather than `other`. (No mark is ASCII.)
+inline constexpr unsigned char quote = mark;
+/// All of ASCII.
+inline constexpr unsigned char ascii = letter | number | white | other | quote;
+
+/// What comes behind a first byte where that is a word (`alone`), or it and the letters that follow it
+/// (`before_letters`): sets of classes of ASCII. Empty where there are no such words, or where it depends on more.
+struct short_word {
+  unsigned char alone = 0, before_letters = 0;
+};
+
+namespace detail {
+
+inline constexpr auto next_classes = [] {
+  std::array<unsigned char, 256> table{}; // beyond ASCII: none
+  for (std::size_t c = 0; c < 128; ++c) table[c] = c == '\'' ? quote : ascii_classes[c];
+  return table;
+}();
+
+/// What a scanner says, by byte.
+template <class Scanner>
+inline constexpr auto short_words = [] {
+  std::array<short_word, 256> table{};
+  for (std::size_t c = 0; c < 128; ++c) table[c] = Scanner::short_words(static_cast<char>(c), ascii_classes[c]);
+  return table;
+}();
+
+#if defined(__SSE2__)
+using bytes16 = unsigned char __attribute__((vector_size(16)));
+
+/// A bit for each byte from `low` to `high`.
+[[gnu::always_inline]] inline unsigned bits_between(bytes16 bytes, unsigned char low, unsigned char high) noexcept {
+  using mask = char __attribute__((vector_size(16)));
+  return static_cast<unsigned>(__builtin_ia32_pmovmskb128((mask)((bytes - low) <= static_cast<unsigned char>(high - low))));
+}
+#endif
+
+} // namespace detail
+
+/// The size of the word at `at`, where that is easily known; else 0.
+template <class Scanner>
+[[gnu::always_inline]] constexpr std::size_t short_word_at(std::string_view text, std::size_t at) noexcept {
+#if defined(__SSE2__)
+  if (!std::is_constant_evaluated() && text.size() - at > 16) {
+    auto const* const from = reinterpret_cast<unsigned char const*>(text.data()) + at;
+    detail::bytes16 bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    unsigned letters;
+    if constexpr (Scanner::cuts_cases) { // in front of an upper-case letter behind a lower-case one
+      unsigned const lower = detail::bits_between(bytes, 'a', 'z'), upper = detail::bits_between(bytes, 'A', 'Z');
+      letters = lower | (upper & ~(lower << 1));
+    } else {
+      letters = detail::bits_between(bytes | 0x20, 'a', 'z');
+    }
+    auto const behind_first = static_cast<unsigned>(std::countr_one(letters >> 1));
+    auto const word = detail::short_words<Scanner>[from[0]];
+    unsigned const next = detail::next_classes[from[1 + behind_first]];
+    unsigned const ends = behind_first != 0 ? word.before_letters : word.alone;
+    if (behind_first < 15 && (ends & next) != 0) return 1 + behind_first;
+  }
+#endif
+  return 0;
+}
+
+} // namespace loquat::scanners
