@@ -155,6 +155,13 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
   now.bytes = text->bytes();
 }
 
+/// Puts a token of bytes `begin` … `end` of `now.bytes`. There must be room for it.
+constexpr void tokenizer::put(token id, std::size_t begin, std::size_t end, encoding_progress const& now,
+                              workspace& room) {
+  bool const located = now.rule != offset_rule::none;
+  room.tokens.put(id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin, end, now, room) : byte_range{});
+}
+
 /// Puts the tokens of a word, which begins at byte `begin` of `now.bytes`. There must be room for them.
 template <class Entry>
 [[gnu::always_inline]] constexpr void tokenizer::put_known(Entry const& known, std::size_t begin,
@@ -174,11 +181,10 @@ template <class Entry>
 template <class Model>
 constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std::size_t end,
                                       encoding_progress const& now, workspace& room) const {
-  auto const& known_words = room.cache.tables.small;
-  room.tokens.reserve(word_cache::large_table::most_tokens);
-  if (typename word_cache::small_table::key word; end - begin <= word.longest) {
+  if (word_cache::small_table::key word; end - begin <= word.longest) {
     word.assign(now.bytes, begin, end - begin);
-    if (auto const* const known = known_words.find(word)) return put_known(*known, begin, now, room);
+    room.tokens.reserve(word_cache::small_table::most_tokens);
+    if (auto const* const known = room.cache.small.find(word)) return put_known(*known, begin, now, room);
   }
   encode_new(model, begin, end, now, room);
 }
@@ -187,38 +193,39 @@ constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std
 template <class Model>
 constexpr void tokenizer::encode_new(Model const& model, std::size_t begin, std::size_t end,
                                      encoding_progress const& now, workspace& room) const {
-  auto& [small, large] = room.cache.tables;
-  bool const is_short = end - begin <= word_cache::small_table::key::longest;
-  bool const is_long = end - begin > word_cache::large_table::key::longest;
-  room.tokens.reserve(std::max(end - begin, word_cache::large_table::most_tokens));
-  word_cache::large_table::entry many;
-  if (!is_long) {
-    many.word.assign(now.bytes, begin, end - begin);
-    if (auto const* const known = large.find(many.word)) return put_known(*known, begin, now, room);
-  }
+  if (room.cache.with_table(end - begin, [&](auto& table) { encode_with(table, model, begin, end, now, room); })) return;
+  room.tokens.reserve(end - begin);
+  model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
+               [&](token id, std::size_t from, std::size_t to) { put(id, begin + from, begin + to, now, room); });
+}
+
+/// The same where a table knows the word, or remembers it if its tokens are all of it, in a row.
+template <class Table, class Model>
+constexpr void tokenizer::encode_with(Table& table, Model const& model, std::size_t begin, std::size_t end,
+                                      encoding_progress const& now, workspace& room) const {
+  typename Table::entry word;
+  word.word.assign(now.bytes, begin, end - begin);
+  room.tokens.reserve(std::max(end - begin, table.most_tokens));
+  if (auto const* const known = table.find(word.word)) return put_known(*known, begin, now, room);
   std::size_t count = 0, last = 0; // tokens; where the last one ends
-  bool simple = !is_long;          // they can be remembered
-  bool const located = now.rule != offset_rule::none;
+  bool simple = true;
   model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
                [&](token id, std::size_t from, std::size_t to) {
-                 room.tokens.put(
-                     id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin + from, begin + to, now, room)
-                                 : byte_range{});
-                 simple = simple && count < many.ids.size() && from == last;
+                 put(id, begin + from, begin + to, now, room);
+                 simple = simple && count < table.most_tokens && from == last;
                  if (!simple) return;
-                 many.ids[count] = id;
-                 many.ends[count++] = static_cast<std::uint8_t>(to);
+                 word.ids[count] = id;
+                 word.ends[count++] = static_cast<std::uint8_t>(to);
                  last = to;
                });
   if (!simple) return;
-  word_cache::small_table::entry few;
-  if (is_short && count <= few.ids.size()) {
+  if (word_cache::small_table::entry few; end - begin <= few.word.longest && count <= few.ids.size()) {
     few.word.assign(now.bytes, begin, end - begin);
-    few.assign(many, count);
-    small.insert(few);
+    few.assign(word, count);
+    room.cache.small.insert(few);
   } else {
-    many.count = static_cast<std::uint8_t>(count);
-    large.insert(many);
+    word.count = static_cast<std::uint8_t>(count);
+    table.insert(word);
   }
 }
 
@@ -227,7 +234,7 @@ constexpr void tokenizer::encode_new(Model const& model, std::size_t begin, std:
 template <class Scanner>
 constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, workspace& room,
                                      std::size_t limit) const {
-  auto& [small, large] = room.cache.tables;
+  auto& small = room.cache.small;
   using table = word_cache::small_table;
   struct found {
     std::size_t end, set;
@@ -243,7 +250,7 @@ constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, w
       std::size_t const begin = at, size = scanners::short_word_at<Scanner>(bytes, at);
       word.end = at = size != 0 ? at + size : Scanner::next(bytes, at);
       if (at - begin > table::key::longest) {
-        large.prefetch(bytes, begin, at);
+        room.cache.prefetch(bytes, begin, at);
         continue;
       }
       word.key.assign(bytes, begin, at - begin);
@@ -259,9 +266,11 @@ constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, w
         put_known(*known, begin, now, room);
         continue;
       }
+      auto const sets = small.size();
       encode_new(model, begin, word.end, now, room);
       tokens.reserve(words.size() * table::most_tokens);
-      for (std::size_t j = i + 1; j < count; ++j) words[j].set = small.set_of(words[j].key); // the table may have grown
+      if (small.size() == sets) continue;
+      for (std::size_t j = i + 1; j < count; ++j) words[j].set = small.set_of(words[j].key);
     }
   }
 }
@@ -274,7 +283,7 @@ constexpr bool tokenizer::encode_words(encoding_progress& now, workspace& room, 
       for (; now.word < room.words.size() && room.tokens.size() < limit; ++now.word) {
         if (now.word + ahead < room.words.size()) {
           auto const [begin, end] = room.words[now.word + ahead];
-          room.cache.tables.small.prefetch(now.bytes, begin, end);
+          room.cache.prefetch(now.bytes, begin, end);
         }
         auto const [begin, end] = room.words[now.word];
         encode_word(model, begin, end, now, room);

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Words that were encoded lately and the tokens that they became: most words of a text are among a few thousand. Two
-/// tables, for short words and for longer ones, which grow with the number of words up to a fixed size. Every word has
+/// Words that were encoded lately and the tokens that they became: most words of a text are among a few thousand. Three
+/// tables, for short words and for longer ones, grow with the number of words up to a fixed size. Every word has
 /// two places in a set and two in another; where all are taken, the older word of the first set gives way. Words that
 /// come early, which are the frequent ones, are in the first.
 
@@ -85,18 +85,15 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
     }
   };
 
-  /// The first place to look for a word.
+  constexpr std::size_t size() const noexcept { return sets_.size(); } ///< sets
+  /// The first set to look for a word in. Another one when the table has grown.
   constexpr std::size_t set_of(key const& word) const noexcept {
     return static_cast<std::size_t>(word.hash() >> shift_);
   }
-  /// Has the processor fetch a set.
-  void prefetch(std::size_t set) const noexcept { __builtin_prefetch(&sets_[set]); }
-  /// The same for the word at bytes `begin` … `end` of a text, if it is not too long.
-  constexpr void prefetch(std::string_view text, std::size_t begin, std::size_t end) const noexcept {
-    if (std::is_constant_evaluated() || end - begin > key::longest) return;
-    key word;
-    word.assign(text, begin, end - begin);
-    prefetch(set_of(word));
+  /// Has the processor fetch a set, but for the last tokens of long words.
+  void prefetch(std::size_t set) const noexcept {
+    __builtin_prefetch(&sets_[set].places[0]);
+    if (sizeof(entry) > 32) __builtin_prefetch(&sets_[set].places[1]);
   }
   /// The entry of a word, or null.
   [[gnu::always_inline]] constexpr entry const* find(key const& word, std::size_t set) const noexcept {
@@ -120,7 +117,7 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
     std::array<entry, 2> places{};
     constexpr bool is_full() const noexcept { return places[1].word.words[Words - 1] != 0; }
   };
-  static constexpr std::size_t most_sets = Words == 2 ? 1 << 16 : 1 << 14;
+  static constexpr std::size_t most_sets = Words == 2 ? 1 << 16 : Words == 4 ? 1 << 14 : 1 << 12;
 
   [[gnu::always_inline]] static constexpr entry const* find_in(place_pair const& set, key const& word) noexcept {
     bool const second = set.places[1].word == word;
@@ -152,15 +149,28 @@ template <std::size_t Words, std::size_t Tokens> class word_table {
   std::size_t count_ = 0; // words that came in
 };
 
-/// Both tables, for one tokenizer at a time.
+/// All tables, for one tokenizer at a time.
 class word_cache {
  public:
   using small_table = word_table<2, 3>;
-  using large_table = word_table<4, 18>;
-  struct {
-    small_table small; ///< words of up to 15 bytes and 3 tokens
-    large_table large; ///< other words of up to 31 bytes and 18 tokens
-  } tables;
+  small_table small; ///< words of up to 15 bytes and 3 tokens
+
+  /// Calls `f` with the table for words of `size` bytes that are not in the small one. False if there is none.
+  template <class F> constexpr bool with_table(std::size_t size, F f) {
+    if (size <= word_key<4>::longest) return f(medium_), true;
+    if (size <= word_key<8>::longest) return f(large_), true;
+    return false;
+  }
+  /// Has the processor fetch the place of the word at bytes `begin` … `end` of a text, if it has one.
+  constexpr void prefetch(std::string_view text, std::size_t begin, std::size_t end) {
+    if (std::is_constant_evaluated()) return;
+    auto const fetch = [&](auto& table) {
+      typename std::remove_cvref_t<decltype(table)>::key word;
+      word.assign(text, begin, end - begin);
+      table.prefetch(table.set_of(word));
+    };
+    end - begin <= word_key<2>::longest ? fetch(small) : void(with_table(end - begin, fetch));
+  }
 
   /// Forgets everything unless it was last used for the same tokenizer.
   constexpr void use_for(std::uint64_t owner) {
@@ -170,12 +180,15 @@ class word_cache {
   }
   /// Forgets everything.
   constexpr void clear() noexcept {
-    tables.small.clear();
-    tables.large.clear();
+    small.clear();
+    medium_.clear();
+    large_.clear();
     owner_ = 0;
   }
 
  private:
+  word_table<4, 18> medium_; // other words of up to 31 bytes
+  word_table<8, 38> large_;  // and 63 bytes, as are common where a letter takes three
   std::uint64_t owner_ = 0; // 0: nobody
 };
 
