@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <type_traits>
 
@@ -52,6 +53,22 @@ constexpr unsigned char class_of(char32_t c) noexcept {
   if (c == '\r' || c == '\n') return newline;
   if (c == 0x85 || (c >= '\t' && c < '\r')) return space; // white space that is no separator
   return category_classes[static_cast<unsigned>(unicode::category(c))];
+}
+
+/// The classes in the blocks of the table of categories, for characters beyond ASCII.
+inline constexpr auto class_values = [] {
+  std::array<unsigned char, std::size(unicode::detail::category_values)> all{};
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i] = category_classes[unicode::detail::category_values[i] & 0x1Fu];
+  constexpr char32_t next_line = 0x85; // only ASCII shares its block
+  all[std::size_t{unicode::detail::category_blocks[next_line >> 5]} << 5 | (next_line & 0x1F)] = space;
+  return all;
+}();
+inline constexpr unicode::detail::two_stage<std::uint16_t, unsigned char, 5> class_table{
+    unicode::detail::category_blocks, class_values.data(), unicode::detail::category_table.end};
+
+constexpr unsigned char class_beyond_ascii(char32_t c) noexcept {
+  return c < class_table.end ? class_table[c] : class_of(c);
 }
 
 inline constexpr auto ascii_classes = [] {
@@ -100,7 +117,20 @@ namespace detail {
 
 [[gnu::noinline, gnu::flatten]] constexpr character look_beyond_ascii(std::string_view text, std::size_t at) noexcept {
   auto const c = utf8::detail::decode_at(text, at);
-  return {class_of(c.code_point), static_cast<unsigned char>(c.length)};
+  return {class_beyond_ascii(c.code_point), static_cast<unsigned char>(c.length)};
+}
+
+constexpr bool is_ascii(std::string_view text, std::size_t at) noexcept { return (text[at] & 0x80) == 0; }
+
+/// The end of the run of characters of `classes` that begins at `at`, up to the first that is ASCII.
+[[gnu::noinline, gnu::flatten]] constexpr std::size_t run_beyond_ascii(std::string_view text, std::size_t at,
+                                                                       unsigned classes) noexcept {
+  while (at < text.size() && !is_ascii(text, at)) {
+    auto const c = utf8::detail::decode_at(text, at);
+    if ((class_beyond_ascii(c.code_point) & classes) == 0) break;
+    at += c.length;
+  }
+  return at;
 }
 
 } // namespace detail
@@ -128,20 +158,16 @@ template <bool Upper>
 [[gnu::always_inline]] constexpr std::size_t run_of_letters(std::string_view text, std::size_t at,
                                                             unsigned classes) noexcept {
   for (;;) {
-    while (text.size() - at >= 8) {
-      auto const word = detail::load(text, at);
-      unsigned const n = detail::leading(detail::ascii_letters<Upper>(word));
-      at += n;
-      if (n == 8) continue;
-      if ((word >> (8 * n) & 0x80) == 0) return at;
-      break;
+    if (at == text.size()) return at;
+    if (!detail::is_ascii(text, at)) {
+      auto const end = detail::run_beyond_ascii(text, at, classes);
+      if (end == text.size() || !detail::is_ascii(text, end)) return end;
+      at = end;
     }
-    character c;
-    do { // letters beyond ASCII come together
-      c = look(text, at);
-      if ((c.what & classes) == 0) return at;
-      at += c.length;
-    } while (c.length > 1);
+    if ((detail::ascii_classes[static_cast<unsigned char>(text[at])] & classes) == 0) return at;
+    if (text.size() - at < 8) ++at;
+    for (unsigned n = 8; n == 8 && text.size() - at >= 8; at += n)
+      n = detail::leading(detail::ascii_letters<Upper>(detail::load(text, at)));
   }
 }
 
