@@ -155,25 +155,15 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
   now.bytes = text->bytes();
 }
 
-/// Puts a token of bytes `begin` … `end` of `now.bytes`. There must be room for it.
-constexpr void tokenizer::put(token id, std::size_t begin, std::size_t end, encoding_progress const& now,
-                              workspace& room) {
-  bool const located = now.rule != offset_rule::none;
-  room.tokens.put(id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin, end, now, room) : byte_range{});
-}
-
-/// Puts the tokens of a word, which begins at byte `begin` of `now.bytes`. There must be room for them.
-template <class Entry>
-[[gnu::always_inline]] constexpr void tokenizer::put_known(Entry const& known, std::size_t begin,
+/// Puts the tokens of a word that is remembered, and begins at byte `begin` of `now.bytes`. There must be room for them.
+template <class Place>
+[[gnu::always_inline]] constexpr void tokenizer::put_known(Place const& known, std::size_t begin,
                                                            encoding_progress const& now, workspace& room) {
-  [&, to = room.tokens.next() ]<std::size_t... I>(std::index_sequence<I...>) { // all of them: a fixed number is quicker
-    ((to[I] = known.ids[I]), ...);
-  }
-  (std::make_index_sequence<std::tuple_size_v<decltype(known.ids)>>());
+  known.write(room.tokens.next());
   if (now.rule != offset_rule::none)
     for (std::size_t i = 0; i < known.count; ++i)
       room.tokens.next_offset()[i] = origin(now.words_in, now.bytes, now.bytes_begin,
-                                            begin + (i == 0 ? 0 : known.ends[i - 1]), begin + known.ends[i], now, room);
+                                            begin + (i == 0 ? 0 : known.end(i - 1)), begin + known.end(i), now, room);
   room.tokens.advance(known.count);
 }
 
@@ -181,10 +171,12 @@ template <class Entry>
 template <class Model>
 constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std::size_t end,
                                       encoding_progress const& now, workspace& room) const {
-  if (word_cache::small_table::key word; end - begin <= word.longest) {
+  auto const& words = room.cache.small;
+  if (end - begin <= words.longest) {
+    word_cache::small_table::key word;
     word.assign(now.bytes, begin, end - begin);
-    room.tokens.reserve(word_cache::small_table::most_tokens);
-    if (auto const* const known = room.cache.small.find(word)) return put_known(*known, begin, now, room);
+    room.tokens.reserve(words.most_tokens);
+    if (auto const* const known = words.find(word, words.set_of(word))) return put_known(*known, begin, now, room);
   }
   encode_new(model, begin, end, now, room);
 }
@@ -193,40 +185,25 @@ constexpr void tokenizer::encode_word(Model const& model, std::size_t begin, std
 template <class Model>
 constexpr void tokenizer::encode_new(Model const& model, std::size_t begin, std::size_t end,
                                      encoding_progress const& now, workspace& room) const {
-  if (room.cache.with_table(end - begin, [&](auto& table) { encode_with(table, model, begin, end, now, room); })) return;
-  room.tokens.reserve(end - begin);
-  model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
-               [&](token id, std::size_t from, std::size_t to) { put(id, begin + from, begin + to, now, room); });
-}
-
-/// The same where a table knows the word, or remembers it if its tokens are all of it, in a row.
-template <class Table, class Model>
-constexpr void tokenizer::encode_with(Table& table, Model const& model, std::size_t begin, std::size_t end,
-                                      encoding_progress const& now, workspace& room) const {
-  typename Table::entry word;
-  word.word.assign(now.bytes, begin, end - begin);
-  room.tokens.reserve(std::max(end - begin, table.most_tokens));
-  if (auto const* const known = table.find(word.word)) return put_known(*known, begin, now, room);
-  std::size_t count = 0, last = 0; // tokens; where the last one ends
-  bool simple = true;
+  auto& tokens = room.tokens;
+  tokens.reserve(std::max(end - begin, room.cache.longest));
+  if (room.cache.find_other(now.bytes, begin, end, [&](auto const& known) { put_known(known, begin, now, room); }))
+    return;
+  std::array<std::uint8_t, word_cache::longest> ends{}; // of the tokens in the word
+  std::size_t count = 0, last = 0;                      // of them; the last one
+  bool simple = end - begin <= ends.size();             // it can be remembered: they are all of the word, in a row
+  bool const located = now.rule != offset_rule::none;
   model.encode(now.bytes.substr(begin, end - begin), std::get<typename Model::workspace>(room.model),
                [&](token id, std::size_t from, std::size_t to) {
-                 put(id, begin + from, begin + to, now, room);
-                 simple = simple && count < table.most_tokens && from == last;
+                 tokens.put(
+                     id, located ? origin(now.words_in, now.bytes, now.bytes_begin, begin + from, begin + to, now, room)
+                                 : byte_range{});
+                 simple = simple && count < ends.size() && from == last;
                  if (!simple) return;
-                 word.ids[count] = id;
-                 word.ends[count++] = static_cast<std::uint8_t>(to);
+                 ends[count++] = static_cast<std::uint8_t>(to);
                  last = to;
                });
-  if (!simple) return;
-  if (word_cache::small_table::entry few; end - begin <= few.word.longest && count <= few.ids.size()) {
-    few.word.assign(now.bytes, begin, end - begin);
-    few.assign(word, count);
-    room.cache.small.insert(few);
-  } else {
-    word.count = static_cast<std::uint8_t>(count);
-    table.insert(word);
-  }
+  if (simple) room.cache.insert(now.bytes, begin, end, tokens.ids().last(count), {ends.data(), count});
 }
 
 /// Encodes words that a scanner finds, until there are `limit` tokens or more: many are found, and their places in the

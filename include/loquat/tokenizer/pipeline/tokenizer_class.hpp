@@ -133,13 +133,8 @@ class tokenizer {
   template <class Model>
   constexpr void encode_new(Model const& model, std::size_t begin, std::size_t end, encoding_progress const& now,
                             workspace& room) const;
-  template <class Table, class Model>
-  constexpr void encode_with(Table& table, Model const& model, std::size_t begin, std::size_t end,
-                             encoding_progress const& now, workspace& room) const;
-  static constexpr void put(token id, std::size_t begin, std::size_t end, encoding_progress const& now,
-                            workspace& room);
-  template <class Entry>
-  static constexpr void put_known(Entry const& known, std::size_t begin, encoding_progress const& now, workspace& room);
+  template <class Place>
+  static constexpr void put_known(Place const& known, std::size_t begin, encoding_progress const& now, workspace& room);
 
   constexpr explicit tokenizer(any_token_model&& model) : model_(std::move(model)) {}
   static constexpr std::uint64_t next_serial();
