@@ -224,8 +224,8 @@ constexpr void tokenizer::scan_words(bpe const& model, encoding_progress& now, w
     std::size_t count = 0;
     for (std::size_t at = now.word; count < words.size() && at < bytes.size(); ++count) {
       auto& word = words[count];
-      std::size_t const begin = at, size = scanners::short_word_at<Scanner>(bytes, at);
-      word.end = at = size != 0 ? at + size : Scanner::next(bytes, at);
+      std::size_t const begin = at;
+      word.end = at = Scanner::next(bytes, at);
       if (at - begin > table::key::longest) {
         room.cache.prefetch(bytes, begin, at);
         continue;

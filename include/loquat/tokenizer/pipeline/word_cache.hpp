@@ -165,13 +165,13 @@ template <class Place, std::size_t MostSets> class word_table {
   }
   /// Remembers a word that was not found.
   constexpr void insert(key const& word, std::span<token const> tokens, std::span<std::uint8_t const> ends) {
-    if (++count_ > sets_.size() / 2 * 3 && sets_.size() < MostSets) grow();
+    if (taken_ > sets_.size() && sets_.size() < MostSets) grow();
     put(word, tokens, ends);
   }
   /// Forgets everything.
   constexpr void clear() noexcept {
     for (auto& set : sets_) set = {};
-    count_ = 0;
+    taken_ = 0;
   }
 
  private:
@@ -179,6 +179,7 @@ template <class Place, std::size_t MostSets> class word_table {
     std::array<Place, 2> places{};
 
     constexpr bool is_full() const noexcept { return places[1].word.size() != 0; }
+    constexpr std::size_t taken() const noexcept { return (places[0].word.size() != 0) + std::size_t{is_full()}; }
     [[gnu::always_inline]] constexpr Place const* find(key const& word) const noexcept {
       bool const second = places[1].word == word;
       auto const* const found = &places[second ? 1 : 0];
@@ -194,13 +195,16 @@ template <class Place, std::size_t MostSets> class word_table {
     if (set->is_full())
       if (auto& second = sets_[second_set_of(word)]; !second.is_full()) set = &second;
     auto& places = set->places;
+    taken_ -= set->taken();
     places[1] = places[0].is_wide() ? Place{} : places[0];
     places[0].assign(word, tokens, ends);
+    taken_ += set->taken();
   }
   [[gnu::noinline]] constexpr void grow() {
     auto const old = std::move(sets_);
     sets_.assign(2 * old.size(), set_type{});
     --shift_;
+    taken_ = 0;
     std::array<token, most_tokens> ids{};
     std::array<std::uint8_t, most_tokens> ends{};
     for (auto const& set : old)
@@ -216,7 +220,7 @@ template <class Place, std::size_t MostSets> class word_table {
   using set_list = std::vector<set_type, detail::huge_page_allocator<set_type>>;
   set_list sets_ = set_list(64, set_type{});
   int shift_ = 58;
-  std::size_t count_ = 0; // words that came in
+  std::size_t taken_ = 0; // places
 };
 
 /// All tables, for one tokenizer at a time.

@@ -20,7 +20,7 @@ struct cl100k_options {
 };
 
 template <cl100k_options Options = cl100k_options{}> struct cl100k {
-  static constexpr bool cuts_cases = false;
+  /// See `short_words.hpp`.
   static constexpr short_word short_words(char first, unsigned what) noexcept {
     if ((what & letter) != 0) return {ascii, ascii};
     if (what == number) return {Options.digits == 1 ? ascii : ascii & ~number, 0};
@@ -31,6 +31,7 @@ template <cl100k_options Options = cl100k_options{}> struct cl100k {
 
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+    if (auto const size = short_word_at<cl100k>(text, from); size != 0) return from + size;
     constexpr unsigned letters = Options.marks ? letter | mark : letter;
     constexpr unsigned symbols = (mark | other) & ~letters;
     auto const c = look(text, from);

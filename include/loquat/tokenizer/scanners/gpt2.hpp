@@ -12,7 +12,7 @@
 namespace loquat::scanners {
 
 struct gpt2 {
-  static constexpr bool cuts_cases = false;
+  /// See `short_words.hpp`.
   static constexpr short_word short_words(char first, unsigned what) noexcept {
     if ((what & letter) != 0) return {ascii, ascii};
     if (what == number) return {ascii & ~number, 0};
@@ -23,6 +23,7 @@ struct gpt2 {
 
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+    if (auto const size = short_word_at<gpt2>(text, from); size != 0) return from + size;
     auto c = look(text, from);
     std::size_t at = from + c.length;
     if (text[from] == ' ') { // goes with what follows, unless that is white space, too

@@ -21,7 +21,8 @@ struct o200k_options {
 };
 
 template <o200k_options Options = o200k_options{}> struct o200k {
-  static constexpr bool cuts_cases = true;
+  static constexpr bool cuts_in_front_of_upper_case = true;
+  /// See `short_words.hpp`.
   static constexpr short_word short_words(char, unsigned what) noexcept {
     constexpr unsigned char next = Options.contractions ? ascii & ~quote : ascii;
     if ((what & letter) != 0) return {next, next};
@@ -33,6 +34,7 @@ template <o200k_options Options = o200k_options{}> struct o200k {
 
   /// The end of the word that begins at `from`, which is before the end of the text.
   [[gnu::always_inline]] static constexpr std::size_t next(std::string_view text, std::size_t from) noexcept {
+    if (auto const size = short_word_at<o200k>(text, from); size != 0) return from + size;
     auto const c = look(text, from);
     std::size_t at = from + c.length;
     if ((c.what & letter) != 0) return with_contraction(text, letters(text, from).end);

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// Most words of most texts are at most 15 bytes of ASCII: one of any kind and the letters behind it. These are found by
-/// looking at 16 bytes at once, without branches that depend on the word; a scanner says which of them are words.
+/// Most words of most texts are a letter, space or sign of ASCII and the letters behind it, at most 15 bytes together.
+/// These are found by looking at 16 bytes at once, without branches that depend on the word. A scanner says, as
+/// `short_words(byte, its class)`, what must come next for that to be a word of its pattern.
 
 #include <loquat/tokenizer/scanners/classes.hpp>
 
@@ -47,7 +48,8 @@ using bytes16 = unsigned char __attribute__((vector_size(16)));
 /// A bit for each byte from `low` to `high`.
 [[gnu::always_inline]] inline unsigned bits_between(bytes16 bytes, unsigned char low, unsigned char high) noexcept {
   using mask = char __attribute__((vector_size(16)));
-  return static_cast<unsigned>(__builtin_ia32_pmovmskb128((mask)((bytes - low) <= static_cast<unsigned char>(high - low))));
+  auto const hits = bytes - low <= static_cast<unsigned char>(high - low);
+  return static_cast<unsigned>(__builtin_ia32_pmovmskb128(reinterpret_cast<mask>(hits)));
 }
 #endif
 
@@ -62,7 +64,7 @@ template <class Scanner>
     detail::bytes16 bytes;
     std::memcpy(&bytes, from, sizeof bytes);
     unsigned letters;
-    if constexpr (Scanner::cuts_cases) { // in front of an upper-case letter behind a lower-case one
+    if constexpr (requires { Scanner::cuts_in_front_of_upper_case; }) { // where a lower-case letter is before it
       unsigned const lower = detail::bits_between(bytes, 'a', 'z'), upper = detail::bits_between(bytes, 'A', 'Z');
       letters = lower | (upper & ~(lower << 1));
     } else {
