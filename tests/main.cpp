@@ -14,20 +14,20 @@ namespace {
 struct {
   bool ran = false;
   int passed = 0, failed = 0, skipped = 0;
-} count;
+} totals;
 
 /// Counts the cases. doctest itself knows nothing of a case that finds out while it runs that it cannot.
 struct counter : doctest::IReporter {
   explicit counter(doctest::ContextOptions const& options) : options_(options) {}
 
-  void test_run_start() override { count.ran = true; }
+  void test_run_start() override { totals.ran = true; }
   void test_case_start(doctest::TestCaseData const& running) override { name_ = running.m_name; }
   void test_case_end(doctest::CurrentTestCaseStats const& result) override {
     auto const reason = test::take_skip();
     if (!result.testCaseSuccess)
-      ++count.failed;
+      ++totals.failed;
     else if (reason.empty())
-      ++count.passed;
+      ++totals.passed;
     else
       skip(reason);
   }
@@ -47,7 +47,7 @@ struct counter : doctest::IReporter {
 
  private:
   void skip(std::string const& reason) {
-    ++count.skipped;
+    ++totals.skipped;
     std::printf("SKIPPED: %s: %s\n", name_, reason.c_str());
   }
 
@@ -63,6 +63,6 @@ int main(int argc, char** argv) {
   doctest::Context context(argc, argv);
   int const status = context.run();
   std::fflush(stdout);
-  if (count.ran) std::printf("%d passed, %d failed, %d skipped\n", count.passed, count.failed, count.skipped);
+  if (totals.ran) std::printf("%d passed, %d failed, %d skipped\n", totals.passed, totals.failed, totals.skipped);
   return status;
 }

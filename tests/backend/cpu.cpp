@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+namespace backend_cpu_test {
+
 using namespace loquat;
 
 namespace {
@@ -362,3 +364,5 @@ TEST_CASE("matrices that a backend cannot hold are errors") {
 }
 
 } // namespace
+
+} // namespace backend_cpu_test

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+namespace core_arena_test {
+
 using loquat::arena;
 using loquat::arena_size;
 
@@ -59,3 +61,5 @@ TEST_CASE("an arena can be moved from and assigned to") {
 }
 
 } // namespace
+
+} // namespace core_arena_test

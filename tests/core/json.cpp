@@ -9,6 +9,8 @@
 #include <random>
 #include <string>
 
+namespace core_json_test {
+
 namespace json = loquat::json;
 using namespace std::string_view_literals;
 
@@ -214,3 +216,5 @@ TEST_CASE("json: a written string reads back as itself") {
   json::append_string(small, "a\"\\\x01\x1F\n\xFF");
   CHECK(small == "\"a\\\"\\\\\\u0001\\u001f\\n\uFFFD\"");
 }
+
+} // namespace core_json_test

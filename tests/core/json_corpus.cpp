@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+namespace core_json_corpus_test {
+
 TEST_CASE("json: every text of the fuzzing corpus is refused or read and written back") {
   int files = 0;
   for (auto const& input : std::filesystem::directory_iterator(LOQUAT_SOURCE_DIR "/tests/fuzz/corpus/json")) {
@@ -14,3 +16,5 @@ TEST_CASE("json: every text of the fuzzing corpus is refused or read and written
   }
   CHECK(files > 5);
 }
+
+} // namespace core_json_corpus_test

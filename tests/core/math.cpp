@@ -14,6 +14,8 @@
 #include <limits>
 #include <ranges>
 
+namespace core_math_test {
+
 namespace math = loquat::math;
 
 namespace {
@@ -158,3 +160,5 @@ static_assert(stages_compose());
 static_assert(loquat::version >= loquat::version_number{0, 1, 0});
 
 } // namespace
+
+} // namespace core_math_test

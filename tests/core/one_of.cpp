@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace core_one_of_test {
+
 using loquat::one_of;
 
 namespace {
@@ -63,3 +65,5 @@ TEST_CASE("one_of: a value is destroyed once, by whoever has it last") {
   }
   CHECK(counted.use_count() == 1);
 }
+
+} // namespace core_one_of_test

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace core_result_test {
+
 using loquat::errc;
 using loquat::fail;
 using loquat::result;
@@ -70,3 +72,5 @@ TEST_CASE("value() on an error throws it") {
 }
 
 } // namespace
+
+} // namespace core_result_test

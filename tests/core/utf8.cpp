@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+namespace core_utf8_test {
+
 namespace utf8 = loquat::utf8;
 using namespace std::string_view_literals;
 
@@ -92,3 +94,5 @@ TEST_CASE("utf8: a character that lacks bytes is held back, bad bytes are not") 
   CHECK(utf8::complete_prefix("\xF4\x8F\xBF") == 0);
   CHECK(utf8::complete_prefix("\xC3\xA9\xA9") == 3);
 }
+
+} // namespace core_utf8_test

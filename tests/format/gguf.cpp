@@ -19,6 +19,8 @@
 #include <string>
 #include <utility>
 
+namespace format_gguf_test {
+
 namespace gguf = loquat::gguf;
 using gguf::value_kind;
 using loquat::errc;
@@ -275,3 +277,5 @@ TEST_CASE("every reference model opens") {
   }
   CHECK(models >= 42);
 }
+
+} // namespace format_gguf_test

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <span>
 
+namespace format_gguf_corpus_test {
+
 TEST_CASE("every file of the GGUF corpus is read, walked over and written back") {
   std::size_t inputs = 0, opened = 0;
   for (auto const& input : std::filesystem::directory_iterator(LOQUAT_SOURCE_DIR "/tests/fuzz/corpus/gguf")) {
@@ -25,3 +27,5 @@ TEST_CASE("every file of the GGUF corpus is read, walked over and written back")
   CHECK(opened >= 3);
   CHECK(opened < inputs);
 }
+
+} // namespace format_gguf_corpus_test

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace format_gguf_malformed_test {
+
 using loquat::errc;
 using test::raw;
 using enum test::value_kind;
@@ -208,3 +210,5 @@ TEST_CASE("random damage gives a value that can be walked over, or an error") {
   CHECK(opened < 99'000);
   CHECK(sum > 0);
 }
+
+} // namespace format_gguf_malformed_test

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+namespace format_gguf_split_test {
+
 namespace gguf = loquat::gguf;
 using gguf::writer;
 using loquat::errc;
@@ -166,3 +168,5 @@ TEST_CASE("a file that shrinks under the map is noticed, in any part") {
   CHECK(intact.error().code() == errc::io);
   CHECK(intact.error().message().starts_with(last + ": the file has shrunk from "));
 }
+
+} // namespace format_gguf_split_test

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+namespace format_gguf_writer_test {
+
 namespace gguf = loquat::gguf;
 using gguf::writer;
 using loquat::errc;
@@ -233,3 +235,5 @@ TEST_CASE("every reference model is written back byte by byte") {
     CHECK(std::ranges::equal(*written, bytes_of(read)));
   }
 }
+
+} // namespace format_gguf_writer_test

@@ -19,6 +19,8 @@
 #include <memory>
 #include <string_view>
 
+namespace generate_allocations_test {
+
 using namespace loquat;
 
 TEST_CASE("allocations are counted") {
@@ -53,3 +55,5 @@ TEST_CASE("a pipeline from text to text allocates nothing") {
   CHECK(after == before);
   CHECK(length > 0);
 }
+
+} // namespace generate_allocations_test

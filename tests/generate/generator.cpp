@@ -16,6 +16,8 @@
 #include <span>
 #include <vector>
 
+namespace generate_generator_test {
+
 using namespace loquat;
 using ids = std::vector<token>;
 
@@ -381,3 +383,5 @@ TEST_CASE("reasons have names") {
   CHECK(name(finish::context_full) == "context_full");
   CHECK(name(finish::error) == "error");
 }
+
+} // namespace generate_generator_test

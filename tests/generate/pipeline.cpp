@@ -22,6 +22,8 @@
 #include <string_view>
 #include <vector>
 
+namespace generate_pipeline_test {
+
 using namespace loquat;
 using namespace std::string_view_literals;
 
@@ -266,3 +268,5 @@ TEST_CASE("an error without a report is thrown") {
   CHECK(list(std::vector<token>{'a', 999} | generate(keeps)).empty());
   CHECK(keeps.report().why == finish::error);
 }
+
+} // namespace generate_pipeline_test

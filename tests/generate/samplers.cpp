@@ -19,6 +19,8 @@
 #include <span>
 #include <vector>
 
+namespace generate_samplers_test {
+
 using namespace loquat;
 
 namespace {
@@ -338,3 +340,5 @@ TEST_CASE("log_softmax is the logarithm of the probabilities") {
   CHECK(out[0] == doctest::Approx(-std::log(2.0)));
   CHECK(out[1] == -infinity);
 }
+
+} // namespace generate_samplers_test

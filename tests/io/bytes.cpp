@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace io_bytes_test {
+
 using loquat::append_little;
 using loquat::byte_reader;
 
@@ -96,3 +98,5 @@ TEST_CASE("bytes are read as text in place") {
   CHECK(copy.empty());
   CHECK(byte_reader(bytes).text(3) == text.substr(0, 3));
 }
+
+} // namespace io_bytes_test

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace io_mmap_test {
+
 #if !defined(_WIN32)
 #  include <sys/stat.h>
 #endif
@@ -177,3 +179,5 @@ TEST_CASE("a file that cannot be written is an error and leaves nothing") {
   }
   CHECK(folder.files() == 1);
 }
+
+} // namespace io_mmap_test

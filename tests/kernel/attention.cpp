@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+namespace kernel_attention_test {
+
 using namespace loquat;
 
 namespace {
@@ -256,3 +258,5 @@ TEST_CASE("attention is the same at compile time") {
 }
 
 } // namespace
+
+} // namespace kernel_attention_test

@@ -12,6 +12,8 @@
 #include <array>
 #include <vector>
 
+namespace model_constant_test {
+
 using namespace loquat;
 
 namespace {
@@ -41,3 +43,5 @@ TEST_CASE("a model says the same at compile time and at run time") {
 }
 
 } // namespace
+
+} // namespace model_constant_test

@@ -11,6 +11,8 @@
 #include <iterator>
 #include <vector>
 
+namespace model_damaged_test {
+
 namespace {
 
 TEST_CASE("every prefix of a model file is a value or an error") {
@@ -47,3 +49,5 @@ TEST_CASE("the fuzzer's corpus of model files replays") {
 }
 
 } // namespace
+
+} // namespace model_damaged_test

@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+namespace model_forward_test {
+
 using namespace loquat;
 
 namespace {
@@ -188,3 +190,5 @@ TEST_CASE("sessions of many threads on one model do not disturb each other") {
 }
 
 } // namespace
+
+} // namespace model_forward_test

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+namespace model_goldens_test {
+
 using namespace loquat;
 
 namespace {
@@ -113,3 +115,5 @@ TEST_CASE("goldens: files that are not here yet are errors, not crashes") {
 }
 
 } // namespace
+
+} // namespace model_goldens_test

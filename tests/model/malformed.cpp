@@ -9,6 +9,8 @@
 
 #include <string>
 
+namespace model_malformed_test {
+
 using namespace loquat;
 
 namespace {
@@ -115,3 +117,5 @@ TEST_CASE("the frequencies of a rotary embedding can be divided by a tensor or b
 }
 
 } // namespace
+
+} // namespace model_malformed_test

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+namespace model_story_test {
+
 using namespace loquat;
 
 namespace {
@@ -100,3 +102,5 @@ TEST_CASE("the whole pipeline on a real model allocates nothing from the first t
 }
 
 } // namespace
+
+} // namespace model_story_test

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+namespace parallel_pool_test {
+
 using loquat::pool;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE("quotas of both versions of control groups are read") {
 #endif
 
 } // namespace
+
+} // namespace parallel_pool_test

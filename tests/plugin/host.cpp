@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace plugin_host_test {
+
 using namespace loquat;
 
 namespace {
@@ -187,3 +189,5 @@ TEST_CASE("a context may be anything that the plugins take") {
   }
   CHECK(count == 0);
 }
+
+} // namespace plugin_host_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace quant_formats_test {
+
 using namespace loquat;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("packing weights that are not finite is harmless") {
 }
 
 } // namespace
+
+} // namespace quant_formats_test

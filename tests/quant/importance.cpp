@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+namespace quant_importance_test {
+
 using namespace loquat;
 
 namespace {
@@ -175,3 +177,5 @@ TEST_CASE("what is wrong with an importance matrix is named") {
 }
 
 } // namespace
+
+} // namespace quant_importance_test

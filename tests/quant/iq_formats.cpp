@@ -14,6 +14,8 @@
 
 #include <doctest/doctest.h>
 
+namespace quant_iq_formats_test {
+
 using namespace loquat;
 
 TEST_CASE("IQ1_S unpacks exactly as the golden") { test::check_unpacked<iq1_s>("iq1_s"); }
@@ -101,3 +103,5 @@ TEST_CASE_TEMPLATE("importance moves the error of IQ4 formats", F, iq4_nl, iq4_x
 TEST_CASE_TEMPLATE("IQ4 formats take any weights", F, iq4_nl, iq4_xs) { test::check_odd_weights<F>(); }
 
 } // namespace
+
+} // namespace quant_iq_formats_test

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 
+namespace quant_k_formats_test {
+
 using namespace loquat;
 
 namespace {
@@ -144,3 +146,5 @@ TEST_CASE_TEMPLATE("weights beyond the range of binary16 scales stay finite", F,
 }
 
 } // namespace
+
+} // namespace quant_k_formats_test

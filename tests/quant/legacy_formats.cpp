@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+namespace quant_legacy_formats_test {
+
 using namespace loquat;
 
 namespace {
@@ -80,3 +82,5 @@ TEST_CASE_TEMPLATE("weighted packing to a scale and a minimum may have a positiv
 }
 
 } // namespace
+
+} // namespace quant_legacy_formats_test

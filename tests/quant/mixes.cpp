@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+namespace quant_mixes_test {
+
 using namespace loquat;
 
 namespace {
@@ -148,3 +150,5 @@ TEST_CASE("the facts come from the metadata") {
 }
 
 } // namespace
+
+} // namespace quant_mixes_test

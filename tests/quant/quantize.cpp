@@ -13,6 +13,8 @@
 #include <limits>
 #include <string>
 
+namespace quant_quantize_test {
+
 using namespace loquat;
 
 namespace {
@@ -149,3 +151,5 @@ TEST_CASE("what cannot be quantized is named") {
 }
 
 } // namespace
+
+} // namespace quant_quantize_test

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 
+namespace quant_ternary_and_fp4_test {
+
 using namespace loquat;
 
 namespace {
@@ -182,3 +184,5 @@ TEST_CASE("TQ1_0 packs with no larger error than the golden") { test::check_pack
 TEST_CASE("TQ2_0 packs with no larger error than the golden") { test::check_packing_errors<tq2_0>("tq2_0"); }
 
 } // namespace
+
+} // namespace quant_ternary_and_fp4_test

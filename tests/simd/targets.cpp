@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace simd_targets_test {
+
 namespace simd = loquat::simd;
 
 namespace {
@@ -49,3 +51,5 @@ TEST_CASE("dispatch calls the kernels of the target that was asked for") {
 TEST_CASE("the preferred target is one this machine can run") { CHECK(simd::preferred() <= simd::detect()); }
 
 } // namespace
+
+} // namespace simd_targets_test

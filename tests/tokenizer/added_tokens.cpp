@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_added_tokens_test {
+
 using loquat::added_token;
 using loquat::added_tokens;
 using loquat::no_token;
@@ -74,3 +76,5 @@ TEST_CASE("white space beside a token is taken, but not twice") {
   CHECK(marked(all, "<r>  <l>") == "2(<r>  )1(<l>)");
   CHECK(marked(all, "  <l>") == "1(  <l>)");
 }
+
+} // namespace tokenizer_added_tokens_test

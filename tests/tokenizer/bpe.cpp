@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_bpe_test {
+
 using namespace loquat;
 using test::placed_token;
 
@@ -324,3 +326,5 @@ TEST_CASE("bpe: a megabyte without a break takes time in proportion, and no memo
     CHECK(large < 40 * small + 0.05); // 10, and room for the noise of other programs
   }
 }
+
+} // namespace tokenizer_bpe_test

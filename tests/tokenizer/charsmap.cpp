@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_charsmap_test {
+
 using loquat::aligned_text;
 using loquat::byte_range;
 using loquat::errc;
@@ -138,3 +140,5 @@ TEST_CASE("damaged maps stay inside") { // for the sanitizers
 }
 
 } // namespace
+
+} // namespace tokenizer_charsmap_test

@@ -6,6 +6,8 @@
 #include <array>
 #include <string>
 
+namespace tokenizer_concept_test {
+
 namespace {
 
 /// The smallest tokenizer: one id per byte.
@@ -61,3 +63,5 @@ TEST_CASE("tokenizer: whole texts go there and back with any tokenizer") {
   CHECK(loquat::decode(byte_tokenizer{}, ids) == "aé中\uFFFD!");
   CHECK(loquat::decode(byte_tokenizer{}, std::vector<loquat::token>{' ', 'a'}) == " a");
 }
+
+} // namespace tokenizer_concept_test

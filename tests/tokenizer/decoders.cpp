@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace tokenizer_decoders_test {
+
 using namespace loquat;
 using namespace std::string_view_literals;
 
@@ -71,3 +73,5 @@ TEST_CASE("strip, fuse and CTC") {
   CHECK(decoded(decode_step::fuse{}, {"a", "", "b"}) == "ab|");
   CHECK(decoded(decode_step::ctc{}, {"<pad>", "h", "h", "<pad>", "h", "|", "|", "i"}) == "h|h| |i|");
 }
+
+} // namespace tokenizer_decoders_test

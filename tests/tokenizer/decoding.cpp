@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_decoding_test {
+
 using namespace loquat;
 
 namespace {
@@ -127,3 +129,5 @@ TEST_CASE("decoding: pieces of any length, over several blocks, allocate nothing
     CHECK(out == joined);
   }
 }
+
+} // namespace tokenizer_decoding_test

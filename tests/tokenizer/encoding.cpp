@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace tokenizer_encoding_test {
+
 using namespace loquat;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("padding makes a batch one length") {
   CHECK(cut.ids == ids{9, 9, 0, 1, 2, 3});
   CHECK(cut.overflow.at(0).ids == ids{9, 9, 9, 9, 9, 4});
 }
+
+} // namespace tokenizer_encoding_test

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_gguf_definitions_test {
+
 using namespace loquat;
 
 namespace {
@@ -346,9 +348,9 @@ TEST_CASE("read_gguf_tokenizer: SentencePiece") {
 
 TEST_CASE("read_gguf_tokenizer: WordPiece") {
   auto const d = read_bert(nothing).value();
-  auto const& pieces = ::pieces<token_model::wordpiece>(d);
+  auto const& words = pieces<token_model::wordpiece>(d);
   std::string all;
-  for (std::size_t i = 0; i < pieces.size(); ++i) all += std::string(pieces.piece(static_cast<token>(i))) + " ";
+  for (std::size_t i = 0; i < words.size(); ++i) all += std::string(words.piece(static_cast<token>(i))) + " ";
   CHECK(all == "[PAD] [unused1] [UNK] [CLS] [SEP] run ##ning ##[ [ ");
   CHECK(d.model.get<token_model::wordpiece>().unknown == 2);
   CHECK(added(d) == "[PAD]:0* [UNK]:2* [CLS]:3* [SEP]:4* ");
@@ -374,10 +376,10 @@ TEST_CASE("read_gguf_tokenizer: longest match") {
                    k("tokens", texts{"<s>", R"(\x00)", R"(\xe4\xb8)", R"(it\'s "it's" \\\n)", "[PAD4]"});
                    k("token_type", types{3, 1, 1, 1, 5});
                  }).value();
-  auto const& pieces = ::pieces<token_model::longest_match>(d);
-  CHECK(pieces.piece(1) == std::string_view("\0", 1));
-  CHECK(pieces.piece(2) == "\xE4\xB8");
-  CHECK(pieces.piece(3) == "it's \"it's\" \\\n");
+  auto const& words = pieces<token_model::longest_match>(d);
+  CHECK(words.piece(1) == std::string_view("\0", 1));
+  CHECK(words.piece(2) == "\xE4\xB8");
+  CHECK(words.piece(3) == "it's \"it's\" \\\n");
   CHECK(added(d) == "<s>:0* ");
   CHECK(d.postprocessors.empty());
   refuses(read("rwkv",
@@ -473,3 +475,5 @@ TEST_CASE("read_gguf_tokenizer: the reference data's files encode as the tokeniz
     CHECK(wrong == 0);
   }
 }
+
+} // namespace tokenizer_gguf_definitions_test

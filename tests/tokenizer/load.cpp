@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace tokenizer_load_test {
+
 using namespace loquat;
 
 namespace {
@@ -64,3 +66,5 @@ TEST_CASE("read_tokenizer: special tokens of tiktoken's known vocabularies") {
   CHECK(ids[1] == 100257);
   CHECK(made.is_special(100257));
 }
+
+} // namespace tokenizer_load_test

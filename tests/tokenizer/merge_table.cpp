@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace tokenizer_merge_table_test {
+
 using namespace loquat;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE("min_tree: the least number, the leftmost of equals") {
     }
   }
 }
+
+} // namespace tokenizer_merge_table_test

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace tokenizer_model_goldens_test {
+
 using namespace loquat;
 
 namespace {
@@ -245,3 +247,5 @@ TEST_CASE("models: RWKV's encodings") {
   REQUIRE_MESSAGE(model, model.error().c_str());
   check("rwkv-world", *model, whole, 400, true);
 }
+
+} // namespace tokenizer_model_goldens_test

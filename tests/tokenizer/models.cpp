@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_models_test {
+
 using namespace loquat;
 
 namespace {
@@ -332,3 +334,5 @@ TEST_CASE("models: nothing is allocated once the workspace has grown") {
   token_model::unigram definition{.pieces = letters.pieces, .scores = std::vector<double>(letters.pieces.size(), -1)};
   check(unigram::make(std::move(definition)).value());
 }
+
+} // namespace tokenizer_models_test

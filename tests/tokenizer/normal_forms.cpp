@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_normal_forms_test {
+
 namespace unicode = loquat::unicode;
 using loquat::aligned_text;
 using loquat::byte_range;
@@ -174,3 +176,5 @@ TEST_CASE("time is linear in a text without a place to stop") {
 }
 
 } // namespace
+
+} // namespace tokenizer_normal_forms_test

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_normalize_test {
+
 namespace normalize = loquat::normalize;
 using loquat::aligned_text;
 using loquat::errc;
@@ -340,3 +342,5 @@ TEST_CASE("kinds of bytes are found among eight at a time as one by one") {
   check(normalize::bytes::no_letter{},
         [](unsigned c) { return !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')); });
 }
+
+} // namespace tokenizer_normalize_test

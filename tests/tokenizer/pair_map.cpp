@@ -7,6 +7,8 @@
 #include <map>
 #include <random>
 
+namespace tokenizer_pair_map_test {
+
 using loquat::pair_map;
 
 namespace {
@@ -74,3 +76,5 @@ TEST_CASE("adjacency: what was put in is there, ASCII pairs exactly") {
   CHECK(missing == 0);
   CHECK(wrong < 50); // collisions are allowed, a filter that says yes to everything is not
 }
+
+} // namespace tokenizer_pair_map_test

@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+namespace tokenizer_pipeline_test {
+
 using namespace loquat;
 
 using id_list = std::vector<token>;
@@ -300,3 +302,5 @@ TEST_CASE("tokenizer: definitions that contradict themselves are errors") {
   d.pretokenizers.push_back(pretokenize::fixed_length{0});
   CHECK(message(std::move(d)) == "tokenizer: pre-tokenizer: words of 0 characters");
 }
+
+} // namespace tokenizer_pipeline_test

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_pretokenize_test {
+
 namespace pt = loquat::pretokenize;
 using loquat::aligned_text;
 using loquat::byte_range;
@@ -348,3 +350,5 @@ TEST_CASE("pretokenize: cutting allocates nothing once the buffers have grown") 
   }
   CHECK(allocations == 0);
 }
+
+} // namespace tokenizer_pretokenize_test

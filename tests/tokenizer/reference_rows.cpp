@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_reference_rows_test {
+
 namespace json = loquat::json;
 using loquat::token;
 
@@ -225,3 +227,5 @@ TEST_CASE("every expected row of the reference data") {
     CHECK(found.wrong == 0);
   }
 }
+
+} // namespace tokenizer_reference_rows_test

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+namespace tokenizer_regex_test {
+
 using loquat::errc;
 using loquat::regex;
 using loquat::regex_cache;
@@ -205,3 +207,5 @@ TEST_CASE("regex: random patterns and texts of any bytes") {
   }
   CHECK(compiled > 1000);
 }
+
+} // namespace tokenizer_regex_test

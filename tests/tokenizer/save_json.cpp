@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_save_json_test {
+
 using namespace loquat;
 
 namespace {
@@ -485,3 +487,5 @@ TEST_CASE("save_json: a file's own pipeline is written as it was") {
     CHECK(a == b);
   }
 }
+
+} // namespace tokenizer_save_json_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+namespace tokenizer_scanners_test {
+
 using loquat::scanner;
 namespace {
 
@@ -97,3 +99,5 @@ TEST_CASE("scanners: a megabyte without a break is one word") {
   CHECK(cl100k<>::next(spaces, 0) == spaces.size());
   CHECK(cl100k<>::next(spaces + "a", 0) == spaces.size() - 1);
 }
+
+} // namespace tokenizer_scanners_test

@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_scored_bpe_test {
+
 using namespace loquat;
 using test::placed_piece;
 
@@ -330,3 +332,5 @@ TEST_CASE("scored bpe: every text of the fuzzing corpus encodes as the obvious a
   }
   CHECK(files > 5);
 }
+
+} // namespace tokenizer_scored_bpe_test

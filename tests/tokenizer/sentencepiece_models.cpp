@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace tokenizer_sentencepiece_models_test {
+
 using namespace loquat;
 
 namespace {
@@ -120,3 +122,5 @@ TEST_CASE("SentencePiece's models give its ids and offsets") {
     });
   }
 }
+
+} // namespace tokenizer_sentencepiece_models_test

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_sentencepiece_normalizer_test {
+
 using namespace loquat;
 using normalize::sentencepiece_normalizer;
 
@@ -161,3 +163,5 @@ TEST_CASE("sentencepiece normalizer: plain text is known to be left quickly, and
   run();
   CHECK(test::allocations() == before);
 }
+
+} // namespace tokenizer_sentencepiece_normalizer_test

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <utility>
 
+namespace tokenizer_sources_test {
+
 using namespace loquat;
 
 namespace {
@@ -226,3 +228,5 @@ TEST_CASE("the fuzzer's corpus of definitions replays") {
   }
   CHECK(count > 0);
 }
+
+} // namespace tokenizer_sources_test

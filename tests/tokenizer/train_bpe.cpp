@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_train_bpe_test {
+
 using namespace loquat;
 
 namespace {
@@ -340,3 +342,5 @@ TEST_CASE("a word of a million letters and ten thousand words take about linear 
   double const small = seconds(100'000), large = seconds(1'000'000);
   CHECK(large < 40 * small + 1);
 }
+
+} // namespace tokenizer_train_bpe_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+namespace tokenizer_train_counts_test {
+
 using namespace loquat;
 
 namespace {
@@ -112,3 +114,5 @@ TEST_CASE("keys are numbered in the order in which they come") {
   }
   CHECK(index.size() == want.size());
 }
+
+} // namespace tokenizer_train_counts_test

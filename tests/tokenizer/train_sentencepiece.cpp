@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_train_sentencepiece_test {
+
 using namespace loquat;
 
 namespace {
@@ -386,3 +388,5 @@ TEST_CASE("a trained unigram model encodes its text in few tokens, and training 
   for (auto const& word : words) model->encode(sign + word, room, [&](token, std::size_t, std::size_t) { ++tokens; });
   CHECK(tokens <= 12);
 }
+
+} // namespace tokenizer_train_sentencepiece_test

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+namespace tokenizer_unicode_test {
+
 namespace unicode = loquat::unicode;
 using unicode::category;
 using unicode::general_category;
@@ -155,3 +157,5 @@ TEST_CASE("grapheme clusters break as Unicode's test says") {
 }
 
 } // namespace
+
+} // namespace tokenizer_unicode_test

@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <string_view>
 #include <type_traits>
 
@@ -55,20 +54,9 @@ constexpr unsigned char class_of(char32_t c) noexcept {
   return category_classes[static_cast<unsigned>(unicode::category(c))];
 }
 
-/// The classes in the blocks of the table of categories, for characters beyond ASCII.
-inline constexpr auto class_values = [] {
-  std::array<unsigned char, std::size(unicode::detail::category_values)> all{};
-  for (std::size_t i = 0; i < all.size(); ++i)
-    all[i] = category_classes[unicode::detail::category_values[i] & 0x1Fu];
-  constexpr char32_t next_line = 0x85; // only ASCII shares its block
-  all[std::size_t{unicode::detail::category_blocks[next_line >> 5]} << 5 | (next_line & 0x1F)] = space;
-  return all;
-}();
-inline constexpr unicode::detail::two_stage<std::uint16_t, unsigned char, 5> class_table{
-    unicode::detail::category_blocks, class_values.data(), unicode::detail::category_table.end};
-
+/// The same, of characters beyond ASCII.
 constexpr unsigned char class_beyond_ascii(char32_t c) noexcept {
-  return c < class_table.end ? class_table[c] : class_of(c);
+  return c == 0x85 ? static_cast<unsigned char>(space) : category_classes[static_cast<unsigned>(unicode::category(c))];
 }
 
 inline constexpr auto ascii_classes = [] {

@@ -5,14 +5,16 @@
 #include <loquat/core/json.hpp>
 #include <loquat/tokenizer/byte_alphabet.hpp>
 #include <loquat/tokenizer/definition.hpp>
+#include <loquat/tokenizer/models/piece_index.hpp>
 #include <loquat/tokenizer/sources/json_fields.hpp>
 #include <loquat/tokenizer/sources/json_steps.hpp>
 #include <loquat/tokenizer/sources/lines.hpp>
-#include <loquat/tokenizer/word_index.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -42,7 +44,7 @@ class json_model_reader {
   constexpr token_model::bpe read_bpe(json::value vocab, std::string_view merges_txt) {
     token_model::bpe bpe{.bytes = bytes_};
     bpe.pieces = pieces(vocab);
-    index(bpe.pieces);
+    index_ = piece_index(bpe.pieces);
     line_reader lines(merges_txt);
     for (std::string_view line; lines.next(line) && in_;) {
       if (line.empty() || (lines.number() == 1 && line.starts_with("#version"))) continue;
@@ -72,7 +74,7 @@ class json_model_reader {
     token_model::bpe bpe;
     bpe.bytes = bytes_;
     bpe.pieces = pieces();
-    index(bpe.pieces);
+    index_ = piece_index(bpe.pieces);
     bpe.unknown = role(bpe.pieces, "unk_token");
     bpe.continuing_prefix = owned_text(in_.text_or(model_, "continuing_subword_prefix", ""));
     bpe.word_suffix = owned_text(in_.text_or(model_, "end_of_word_suffix", ""));
@@ -81,17 +83,31 @@ class json_model_reader {
     bpe.whole_words = in_.flag(model_, "ignore_merges", false);
     auto const merges = model_["merges"];
     if (merges.kind() != json::kind::array) in_.wrong(model_, "a BPE model's list of merges");
-    bpe.merges.reserve(merges.size());
-    for (auto const v : merges.elements()) {
-      auto const [left, right] = halves(v);
-      std::array<token, 2> const pair{find(bpe.pieces, left), find(bpe.pieces, right)};
-      if (pair[0] == no_token || pair[1] == no_token)
-        in_.wrong(fail(errc::malformed, "JSON: merge ", bpe.merges.size(), " at byte ", v.offset(), ": ",
-                       pair[0] == no_token ? left : right, " is not in the vocabulary"));
-      if (!in_) break;
-      bpe.merges.push_back(pair);
-    }
+    read_merges(merges, bpe);
     return bpe;
+  }
+  constexpr void read_merges(json::value merges, token_model::bpe& bpe) {
+    bpe.merges.reserve(merges.size());
+    std::array<json::value, piece_index::together / 2> some;
+    std::array<std::string_view, piece_index::together> parts;
+    std::array<token, piece_index::together> ids{};
+    auto const all = merges.elements();
+    for (auto next = all.begin(); next != all.end();) {
+      std::size_t n = 0;
+      for (; n < some.size() && next != all.end(); ++n, ++next) {
+        some[n] = *next;
+        auto const [left, right] = halves(some[n]);
+        parts[2 * n] = left;
+        parts[2 * n + 1] = right;
+      }
+      find(bpe.pieces, {parts.data(), 2 * n}, ids);
+      for (std::size_t i = 0; i < 2 * n && in_; ++i)
+        if (ids[i] == no_token)
+          in_.wrong(fail(errc::malformed, "JSON: merge ", bpe.merges.size() + i / 2, " at byte ", some[i / 2].offset(),
+                         ": ", parts[i], " is not in the vocabulary"));
+      if (!in_) return;
+      for (std::size_t i = 0; i < n; ++i) bpe.merges.push_back({ids[2 * i], ids[2 * i + 1]});
+    }
   }
   /// "a b" or ["a", "b"]
   constexpr std::pair<std::string_view, std::string_view> halves(json::value merge) {
@@ -109,7 +125,7 @@ class json_model_reader {
   constexpr token_model::wordpiece read_wordpiece() {
     token_model::wordpiece w;
     w.pieces = pieces();
-    index(w.pieces);
+    index_ = piece_index(w.pieces);
     w.unknown = role(w.pieces, "unk_token", "[UNK]");
     w.continuing_prefix = owned_text(in_.text_or(model_, "continuing_subword_prefix", "##"));
     w.longest_word = static_cast<std::size_t>(in_.number(model_, "max_input_chars_per_word", 100));
@@ -118,7 +134,7 @@ class json_model_reader {
   constexpr token_model::word_level read_word_level() {
     token_model::word_level w;
     w.pieces = pieces();
-    index(w.pieces);
+    index_ = piece_index(w.pieces);
     w.unknown = role(w.pieces, "unk_token", "<unk>");
     return w;
   }
@@ -175,17 +191,23 @@ class json_model_reader {
     return false;
   }
 
-  constexpr void index(vocabulary const& pieces) {
-    index_ = word_index(pieces.size());
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      auto const id = static_cast<token>(i);
-      if (!pieces.piece(id).empty()) index_.insert(pieces, id);
-    }
-  }
-  constexpr token find(vocabulary const& pieces, std::string_view piece) {
+  /// The tokens of at most `piece_index::together` pieces as the file spells them.
+  constexpr void find(vocabulary const& pieces, std::span<std::string_view const> spelled, std::span<token> out) {
+    std::array<std::string_view, piece_index::together> texts;
+    std::array<std::size_t, piece_index::together> ends{};
     spelled_.clear();
-    if (bytes_ && append_bytes(piece, spelled_)) piece = {spelled_.data(), spelled_.size()};
-    return index_.find(pieces, piece);
+    for (std::size_t i = 0; i < spelled.size(); ++i) {
+      if (!bytes_ || !append_bytes(spelled[i], spelled_)) spelled_.insert(spelled_.end(), spelled[i].begin(), spelled[i].end());
+      ends[i] = spelled_.size();
+    }
+    for (std::size_t i = 0, begin = 0; i < spelled.size(); begin = ends[i++])
+      texts[i] = {spelled_.data() + begin, ends[i] - begin};
+    index_.find(pieces, {texts.data(), spelled.size()}, out);
+  }
+  constexpr token find(vocabulary const& pieces, std::string_view spelled) {
+    token id = no_token;
+    find(pieces, {&spelled, 1}, {&id, 1});
+    return id;
   }
   /// The token whose piece a field names.
   constexpr token role(vocabulary const& pieces, std::string_view key, std::string_view fallback = {}) {
@@ -197,7 +219,7 @@ class json_model_reader {
   json::value model_;
   bool bytes_;
   std::vector<char> spelled_;
-  word_index index_;
+  piece_index index_;
 };
 
 constexpr std::optional<truncation> read_truncation(json_fields& in, json::value root) {

@@ -5,7 +5,7 @@
 #include <loquat/core/result.hpp>
 #include <loquat/tokenizer/definition.hpp>
 #include <loquat/tokenizer/vocabulary.hpp>
-#include <loquat/tokenizer/word_index.hpp>
+#include <loquat/tokenizer/train/word_index.hpp>
 
 #include <cstddef>
 #include <span>
