@@ -143,6 +143,10 @@ inline std::size_t valid_blocks(std::string_view text) noexcept {
 constexpr std::size_t valid_prefix(std::string_view text) noexcept {
   std::size_t at = std::is_constant_evaluated() ? 0 : detail::valid_blocks(text);
   while (at < text.size()) {
+    if ((text[at] & 0x80) == 0) {
+      ++at;
+      continue;
+    }
     auto const c = detail::decode_at(text, at);
     if (!c.valid) break;
     at += c.length;

@@ -74,11 +74,12 @@ class token_decoder {
       auto const id = static_cast<token>(i);
       text.clear();
       auto const kind = pieces.kind(id);
-      bool const is_byte = made.spell_middle(name(id), added(id), kind, text, room);
+      bool const as_it_is = only_bytes && !added(id);
+      bool const is_byte = !as_it_is && made.spell_middle(name(id), added(id), kind, text, room);
       made.splices_ = made.splices_ && (is_byte || kind != token_kind::byte);
       using enum piece_slots::role;
       auto const role = is_byte ? byte : kind == token_kind::unknown ? unknown : is_special(id) ? special : none;
-      if (!made.pieces_.add({text.data(), text.size()}, role))
+      if (!made.pieces_.add(as_it_is ? name(id) : std::string_view(text.data(), text.size()), role))
         return fail(errc::unsupported, "decoder: texts of 4 GiB and more");
     }
     return made;

@@ -155,7 +155,8 @@ constexpr void tokenizer::begin_words(std::size_t begin, std::size_t end, encodi
   now.bytes = text->bytes();
 }
 
-/// Puts the tokens of a word that is remembered, and begins at byte `begin` of `now.bytes`. There must be room for them.
+/// Puts the tokens of a word that is remembered, and begins at byte `begin` of `now.bytes`. There must be room for
+/// them.
 template <class Place>
 [[gnu::always_inline]] constexpr void tokenizer::put_known(Place const& known, std::size_t begin,
                                                            encoding_progress const& now, workspace& room) {

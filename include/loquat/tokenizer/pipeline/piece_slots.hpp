@@ -35,7 +35,7 @@ class piece_slots {
     slot_type slot{};
     unsigned tag = utf8::is_valid(piece) ? 0 : is_broken;
     if (what == role::none && piece.size() <= longest) {
-      std::ranges::copy(piece, slot.begin());
+      std::copy_n(piece.data(), piece.size(), slot.data());
       tag |= static_cast<unsigned>(piece.size());
     } else {
       if (piece.size() > std::numeric_limits<std::uint32_t>::max() - others_.size()) return false;

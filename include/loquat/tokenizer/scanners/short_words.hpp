@@ -4,12 +4,12 @@
 /// These are found by looking at 16 bytes at once, without branches that depend on the word. A scanner says, as
 /// `short_words(byte, its class)`, what must come next for that to be a word of its pattern.
 
+#include <loquat/core/bytes16.hpp>
 #include <loquat/tokenizer/scanners/classes.hpp>
 
 #include <array>
 #include <bit>
 #include <cstddef>
-#include <cstring>
 #include <string_view>
 #include <type_traits>
 
@@ -42,41 +42,28 @@ inline constexpr auto short_words = [] {
   return table;
 }();
 
-#if defined(__SSE2__)
-using bytes16 = unsigned char __attribute__((vector_size(16)));
-
-/// A bit for each byte from `low` to `high`.
-[[gnu::always_inline]] inline unsigned bits_between(bytes16 bytes, unsigned char low, unsigned char high) noexcept {
-  using mask = char __attribute__((vector_size(16)));
-  auto const hits = bytes - low <= static_cast<unsigned char>(high - low);
-  return static_cast<unsigned>(__builtin_ia32_pmovmskb128(reinterpret_cast<mask>(hits)));
-}
-#endif
-
 } // namespace detail
 
 /// The size of the word at `at`, where that is easily known; else 0.
-template <class Scanner>
+template <class Scanner, class Bytes = bytes16>
 [[gnu::always_inline]] constexpr std::size_t short_word_at(std::string_view text, std::size_t at) noexcept {
-#if defined(__SSE2__)
-  if (!std::is_constant_evaluated() && text.size() - at > 16) {
-    auto const* const from = reinterpret_cast<unsigned char const*>(text.data()) + at;
-    detail::bytes16 bytes;
-    std::memcpy(&bytes, from, sizeof bytes);
+  if constexpr (has_bytes16) {
+    if (std::is_constant_evaluated() || text.size() - at <= 16) return 0;
+    auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    Bytes const bytes(text.data() + at);
     unsigned letters;
     if constexpr (requires { Scanner::cuts_in_front_of_upper_case; }) { // where a lower-case letter is before it
-      unsigned const lower = detail::bits_between(bytes, 'a', 'z'), upper = detail::bits_between(bytes, 'A', 'Z');
+      unsigned const lower = bytes.between('a', 'z'), upper = bytes.between('A', 'Z');
       letters = lower | (upper & ~(lower << 1));
     } else {
-      letters = detail::bits_between(bytes | 0x20, 'a', 'z');
+      letters = bytes.letters();
     }
     auto const behind_first = static_cast<unsigned>(std::countr_one(letters >> 1));
-    auto const word = detail::short_words<Scanner>[from[0]];
-    unsigned const next = detail::next_classes[from[1 + behind_first]];
+    auto const word = detail::short_words<Scanner>[byte(0)];
+    unsigned const next = detail::next_classes[byte(1 + behind_first)];
     unsigned const ends = behind_first != 0 ? word.before_letters : word.alone;
     if (behind_first < 15 && (ends & next) != 0) return 1 + behind_first;
   }
-#endif
   return 0;
 }
 

@@ -197,7 +197,8 @@ class json_model_reader {
     std::array<std::size_t, piece_index::together> ends{};
     spelled_.clear();
     for (std::size_t i = 0; i < spelled.size(); ++i) {
-      if (!bytes_ || !append_bytes(spelled[i], spelled_)) spelled_.insert(spelled_.end(), spelled[i].begin(), spelled[i].end());
+      if (!bytes_ || !append_bytes(spelled[i], spelled_))
+        spelled_.insert(spelled_.end(), spelled[i].begin(), spelled[i].end());
       ends[i] = spelled_.size();
     }
     for (std::size_t i = 0, begin = 0; i < spelled.size(); begin = ends[i++])
