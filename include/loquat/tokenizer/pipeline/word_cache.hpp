@@ -97,8 +97,9 @@ template <class Place, std::size_t MostSets> class word_table {
   }
 
   using set_list = std::vector<set_type, detail::huge_page_allocator<set_type>>;
-  set_list sets_ = set_list(64, set_type{});
-  int shift_ = 58;
+  static constexpr std::size_t first_sets = std::bit_floor(4096 / sizeof(set_type)); // a page
+  set_list sets_ = set_list(first_sets, set_type{});
+  int shift_ = 64 - std::countr_zero(first_sets);
   std::size_t taken_ = 0; // places
 };
 
