@@ -42,28 +42,32 @@ inline constexpr auto short_words = [] {
   return table;
 }();
 
+/// The size of the word that begins 16 bytes at `from` and something behind them, if it is easily known; else 0.
+template <class Scanner, class Bytes = bytes16>
+[[gnu::always_inline]] inline std::size_t short_word_at(char const* from) noexcept {
+  auto const byte = [from](std::size_t i) { return static_cast<unsigned char>(from[i]); };
+  Bytes const bytes(from);
+  unsigned letters;
+  if constexpr (requires { Scanner::cuts_in_front_of_upper_case; }) { // where a lower-case letter is before it
+    unsigned const lower = bytes.between('a', 'z'), upper = bytes.between('A', 'Z');
+    letters = lower | (upper & ~(lower << 1));
+  } else {
+    letters = bytes.letters();
+  }
+  auto const behind_first = static_cast<unsigned>(std::countr_one(letters >> 1));
+  auto const word = short_words<Scanner>[byte(0)];
+  unsigned const next = next_classes[byte(1 + behind_first)];
+  unsigned const ends = behind_first != 0 ? word.before_letters : word.alone;
+  return behind_first < 15 && (ends & next) != 0 ? 1 + behind_first : 0;
+}
+
 } // namespace detail
 
 /// The size of the word at `at`, where that is easily known; else 0.
-template <class Scanner, class Bytes = bytes16>
+template <class Scanner>
 [[gnu::always_inline]] constexpr std::size_t short_word_at(std::string_view text, std::size_t at) noexcept {
-  if constexpr (has_bytes16) {
-    if (std::is_constant_evaluated() || text.size() - at <= 16) return 0;
-    auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    Bytes const bytes(text.data() + at);
-    unsigned letters;
-    if constexpr (requires { Scanner::cuts_in_front_of_upper_case; }) { // where a lower-case letter is before it
-      unsigned const lower = bytes.between('a', 'z'), upper = bytes.between('A', 'Z');
-      letters = lower | (upper & ~(lower << 1));
-    } else {
-      letters = bytes.letters();
-    }
-    auto const behind_first = static_cast<unsigned>(std::countr_one(letters >> 1));
-    auto const word = detail::short_words<Scanner>[byte(0)];
-    unsigned const next = detail::next_classes[byte(1 + behind_first)];
-    unsigned const ends = behind_first != 0 ? word.before_letters : word.alone;
-    if (behind_first < 15 && (ends & next) != 0) return 1 + behind_first;
-  }
+  if constexpr (has_bytes16)
+    if (!std::is_constant_evaluated() && text.size() - at > 16) return detail::short_word_at<Scanner>(text.data() + at);
   return 0;
 }
 
