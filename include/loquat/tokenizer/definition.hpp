@@ -10,6 +10,7 @@
 #include <loquat/tokenizer/vocabulary.hpp>
 
 #include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -290,5 +291,12 @@ struct tokenizer_definition {
   std::optional<loquat::truncation> truncation{};
   std::optional<loquat::padding> padding{};
 };
+
+/// Whether text comes to the model in the byte alphabet, so that the pieces, which are bytes, are spelled in it.
+constexpr bool is_byte_level(tokenizer_definition const& d) noexcept {
+  auto const has = [](auto const& steps, auto holds) { return std::any_of(steps.begin(), steps.end(), holds); };
+  return has(d.normalizers, [](auto const& s) { return s.template holds<normalize::byte_level>(); }) ||
+         has(d.pretokenizers, [](auto const& s) { return s.template holds<pretokenize::byte_level>(); });
+}
 
 } // namespace loquat

@@ -52,9 +52,10 @@ class json_vocabulary {
   constexpr std::vector<token> const& added() const noexcept { return added_; }
 
  private:
-  template <class Model> constexpr result<void> read(Model const& model, std::vector<added_token> const& added) {
+  template <class Model> constexpr result<void> read(Model const& model, tokenizer_definition const& d) {
     auto const& pieces = model.pieces;
-    bool bytes = false;
+    auto const& added = d.added;
+    bool bytes = is_byte_level(d);
     if constexpr (requires { model.bytes; }) bytes = model.bytes;
     std::size_t n = pieces.size();
     for (auto const& t : added)
@@ -142,7 +143,7 @@ class json_vocabulary {
 
 // Here, where the templates that it uses are known: else Clang does not take it for a constant expression.
 constexpr result<void> json_vocabulary::read(tokenizer_definition const& d) {
-  return d.model.visit([&](auto const& model) { return read(model, d.added); });
+  return d.model.visit([&](auto const& model) { return read(model, d); });
 }
 
 /// Writes a definition that is in the format's terms.

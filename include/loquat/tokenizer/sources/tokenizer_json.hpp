@@ -278,11 +278,8 @@ constexpr result<tokenizer_definition> read_tokenizer_json(std::string_view text
   out.pretokenizers = detail::read_pretokenizers(in, root["pre_tokenizer"]);
   out.postprocessors = detail::read_postprocessors(in, root["post_processor"]);
   out.decoders = detail::read_decoders(in, root["decoder"]);
-  bool const bytes =
-      std::ranges::any_of(out.normalizers, [](auto const& s) { return s.template holds<normalize::byte_level>(); }) ||
-      std::ranges::any_of(out.pretokenizers, [](auto const& s) { return s.template holds<pretokenize::byte_level>(); });
   if (root["model"].kind() != json::kind::object) in.wrong(root, "a key model with an object");
-  if (in) out.model = detail::json_model_reader(in, root["model"], bytes).read();
+  if (in) out.model = detail::json_model_reader(in, root["model"], is_byte_level(out)).read();
   if (!in) return in.error();
   return out;
 }
