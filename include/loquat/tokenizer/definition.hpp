@@ -9,8 +9,8 @@
 #include <loquat/core/token.hpp>
 #include <loquat/tokenizer/vocabulary.hpp>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
