@@ -226,6 +226,9 @@ TEST_CASE("save_json: the other models") {
         R"("vocab":{"[UNK]":0,"a":1,"@@b":2}})");
   CHECK(part(of(token_model::word_level{pieces({"a", "b"}), 1}), "model") ==
         R"({"type":"WordLevel","vocab":{"a":0,"b":1},"unk_token":"b"})");
+  auto bytes = of(token_model::word_level{pieces({" a", "b"}), 1});
+  bytes.pretokenizers.push_back(pretokenize::byte_level{});
+  CHECK(part(bytes, "model") == R"({"type":"WordLevel","vocab":{")" "\u0120a" R"(":0,"b":1},"unk_token":"b"})");
   token_model::unigram unigram{
       .pieces = pieces({"a", "b", "c", "d", "e", "f", "g"}), .unknown = 2, .byte_fallback = true};
   unigram.scores = {0.1, -3, -9.210340371976184, 1e-300, -0.0, 5e20, 0};
