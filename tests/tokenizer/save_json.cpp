@@ -393,6 +393,7 @@ TEST_CASE("save_json: SentencePiece in other words") {
 
 TEST_CASE("save_json: what cannot be said is an error") {
   refuses(of(token_model::longest_match{pieces({"a"})}), errc::unsupported, "longest match");
+  refuses(of(token_model::word_level{pieces({"", "b"}), 0}), errc::unsupported, "unknown token 0, which has no text");
   refuses(of(token_model::word_level{pieces({"a", "\xFF"})}), errc::unsupported, "token 1, which is no UTF-8");
   refuses(of(token_model::unigram{.pieces = pieces({"a"}), .scores = {std::numeric_limits<double>::infinity()}}),
           errc::unsupported, "not finite");

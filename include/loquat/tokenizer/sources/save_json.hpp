@@ -94,6 +94,11 @@ class json_vocabulary {
     }
     index_ = piece_index(texts_);
     end_ = n;
+    if constexpr (
+        requires { model.unknown; } && !requires { model.scores; }) // else it has its id
+      if (model.unknown != no_token && texts_.piece(model.unknown).empty())
+        return fail(errc::unsupported, "tokenizer.json cannot name the unknown token ", model.unknown,
+                    ", which has no text");
     std::size_t used = 0; // by the model itself
     if constexpr (requires { model.unknown; }) used = static_cast<std::size_t>(model.unknown + 1);
     leave_out_added(by_id, added, used);
