@@ -68,7 +68,8 @@ class mapped_file {
       return fail(errc::capacity, path, ": ", *size, " bytes do not fit the address space");
     auto const length = static_cast<std::size_t>(*size);
     if (!can_map || access == file_access::copied) {
-      auto* const start = static_cast<std::byte*>(::operator new(detail::whole_pages(length), detail::huge_page, std::nothrow));
+      auto* const start = static_cast<std::byte*>(
+          ::operator new(detail::whole_pages(length), detail::huge_page, std::nothrow));
       if (start == nullptr) return fail(errc::capacity, path, ": the system has no ", length, " bytes to give");
       file.bytes_ = {start, length};
       file.copied_ = true;

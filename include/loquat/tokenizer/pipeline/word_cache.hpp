@@ -163,9 +163,8 @@ class word_cache {
 
  private:
   word_table<long_word_place<4, 18>, 1 << 14> medium_; // up to 31 bytes; at most 4 MB
-  word_table<long_word_place<8, 38>, 1 << 12>
-      large_;               // such lengths are common where a letter takes three bytes; at most 2 MB
-  std::uint64_t owner_ = 0; // 0: nobody
+  word_table<long_word_place<8, 38>, 1 << 12> large_;  // up to 63, where a letter takes three; at most 2 MB
+  std::uint64_t owner_ = 0;                            // 0: nobody
 };
 
 } // namespace loquat
