@@ -147,7 +147,7 @@ static_assert([] {
   auto const d = read_bpe([](keys& k) { k("pre", std::string_view("llama-bpe")); });
   if (!d) return false;
   auto const& model = d->model.get<token_model::bpe>();
-  return model.pieces.piece(4) == " b" && model.merges.size() == 2 && model.merges[1][0] == 3 && model.whole_words &&
+  return model.pieces.piece(4) == " b" && model.merges.size() == 2 && model.merges[1].left == 3 && model.whole_words &&
          d->added.size() == 4 && d->pretokenizers.size() == 2 && d->postprocessors.size() == 1;
 }());
 static_assert([] {
@@ -218,7 +218,7 @@ TEST_CASE("read_gguf_tokenizer: byte-pair encodings") {
   CHECK(model.pieces.piece(7) == "<x y>"); // added tokens are no bytes in disguise
   CHECK(model.pieces.kind(7) == token_kind::unused);
   CHECK(model.pieces.kind(5) == token_kind::control);
-  CHECK(model.merges == std::vector<std::array<token, 2>>{{0, 1}, {3, 1}});
+  CHECK(model.merges == std::vector<merge_rule>{{0, 1, 2}, {3, 1, 4}});
   CHECK_FALSE(model.whole_words);
   CHECK_FALSE(model.ranked);
   CHECK(model.unknown == no_token);
@@ -249,7 +249,7 @@ TEST_CASE("read_gguf_tokenizer: merges may name added tokens, and spaces of piec
                         k("token_type", types{1, 4, 4});
                         k("merges", texts{"\xC4\xA0 \xC4\xA0", "\xC4\xA0\xC4\xA0 \xC4\xA0\xC4\xA0"});
                       }).value();
-  CHECK(spaces.model.get<token_model::bpe>().merges == std::vector<std::array<token, 2>>{{0, 0}, {1, 1}});
+  CHECK(spaces.model.get<token_model::bpe>().merges == std::vector<merge_rule>{{0, 0, 1}, {1, 1, 2}});
   CHECK(tokenizer::make(spaces));
   auto const plain = read("gemma4", [](keys& k) {
                        k("tokens", texts{"<unk>", " ", "a", " a", "\xE2\x96\x81", "<0x41>"});
@@ -257,7 +257,7 @@ TEST_CASE("read_gguf_tokenizer: merges may name added tokens, and spaces of piec
                        k("merges", texts{"\xC4\xA0 a"});
                      }).value();
   auto const& model = plain.model.get<token_model::bpe>();
-  CHECK(model.merges == std::vector<std::array<token, 2>>{{1, 2}});
+  CHECK(model.merges == std::vector<merge_rule>{{1, 2, 3}});
   CHECK(model.unknown == 0);
   CHECK((model.fuse_unknown && model.byte_fallback));
   auto const made = tokenizer::make(plain).value();

@@ -28,7 +28,7 @@ class reference_bpe {
     for (std::size_t i = 0; i < model.pieces.size(); ++i)
       ids_[std::string(model.pieces.piece(static_cast<loquat::token>(i)))] = static_cast<loquat::token>(i);
     for (std::size_t rank = 0; rank < model.merges.size(); ++rank) {
-      auto const [left, right] = model.merges[rank];
+      auto const [left, right, merged] = model.merges[rank];
       std::string whole(model.pieces.piece(left));
       whole += model.pieces.piece(right).substr(model.continuing_prefix.view().size());
       merges_[{left, right}] = {rank, ids_.at(whole)};

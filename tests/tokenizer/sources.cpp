@@ -62,7 +62,7 @@ static_assert(of(read_tokenizer_json(small_json), [](tokenizer_definition const&
 static_assert(of(read_tokenizer_json(small_json), [](tokenizer_definition const& d) {
   auto const& bpe = d.model.get<token_model::bpe>(); // pieces as bytes, id 3 without one
   return bpe.bytes && bpe.pieces.size() == 6 && bpe.pieces.piece(2) == " " && bpe.pieces.piece(5) == " ab" &&
-         bpe.pieces.piece(3).empty() && bpe.merges == std::vector<std::array<token, 2>>{{0, 1}, {2, 4}} &&
+         bpe.pieces.piece(3).empty() && bpe.merges == std::vector<merge_rule>{{0, 1, 4}, {2, 4, 5}} &&
          bpe.unknown == 0 && bpe.fuse_unknown && bpe.whole_words && !bpe.ranked;
 }));
 static_assert(of(read_tokenizer_json(small_json), [](tokenizer_definition const& d) {
@@ -116,7 +116,7 @@ static_assert(of(read_rwkv_vocab("1 '\\x00' 1\n3 \"'\" 1\n4 b'\\xff\\n' 2\n5 '\\
 static_assert(of(read_vocab_and_merges(R"({"a": 0, "\u0120": 1, "\u0120a": 2})", "#version: 0.2\n\u0120 a\n"),
                  [](tokenizer_definition const& d) {
                    auto const& bpe = d.model.get<token_model::bpe>();
-                   return bpe.pieces.piece(2) == " a" && bpe.merges == std::vector<std::array<token, 2>>{{1, 0}};
+                   return bpe.pieces.piece(2) == " a" && bpe.merges == std::vector<merge_rule>{{1, 0, 2}};
                  }));
 
 static_assert(of(read_vocab_txt("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n"), [](tokenizer_definition const& d) {

@@ -19,6 +19,8 @@ class bytes16 {
   [[gnu::always_inline]] unsigned between(unsigned char low, unsigned char high) const noexcept {
     return bits(bytes_ - low <= static_cast<unsigned char>(high - low));
   }
+  /// A bit for each byte that is that of `other` at the same place.
+  [[gnu::always_inline]] unsigned equals(bytes16 const& other) const noexcept { return bits(bytes_ == other.bytes_); }
   /// A bit for each letter of ASCII.
   [[gnu::always_inline]] unsigned letters() const noexcept { return bits((bytes_ | 0x20) - 'a' <= 'z' - 'a'); }
 

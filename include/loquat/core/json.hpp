@@ -3,10 +3,12 @@
 /// JSON (RFC 8259): a strict reader that turns a text into one flat array of values, and the escaping that a writer
 /// needs. Reading is linear in the text whatever it holds; nesting is limited and uses no stack of the machine.
 
+#include <loquat/core/bytes16.hpp>
 #include <loquat/core/json_value.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/core/utf8.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -32,6 +34,7 @@ class parser {
     if (text_.size() >= UINT32_MAX) return fail(errc::unsupported, "JSON: a text of 4 GiB or more");
     if (auto const valid = utf8::valid_prefix(text_); valid != text_.size())
       return fail(errc::malformed, "JSON: expected UTF-8 at byte ", valid);
+    out_.nodes_.reserve(text_.size() / 16); // values of the files that are large are about as long
     enum class next { value, first_element, first_key, key, separator } state = next::value;
     while (true) {
       skip_space();
@@ -139,9 +142,7 @@ class parser {
       out_.unescaped_.insert(out_.unescaped_.end(), part.begin(), part.end());
     };
     while (true) {
-      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
-             static_cast<unsigned char>(text_[at_]) >= 0x20)
-        ++at_;
+      skip_plain();
       if (accept('"')) break;
       if (peek() != '\\') return expected(at_ == text_.size() ? "'\"'" : "a control character to be escaped");
       copy_run();
@@ -159,6 +160,27 @@ class parser {
     }
     return {};
   }
+
+  /// Passes over what stands for itself in a string.
+  constexpr void skip_plain() {
+#if defined(__SSE2__)
+    if (!std::is_constant_evaluated()) at_ = skip_plain_blocks(at_);
+#endif
+    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+           static_cast<unsigned char>(text_[at_]) >= 0x20)
+      ++at_;
+  }
+#if defined(__SSE2__)
+  std::size_t skip_plain_blocks(std::size_t at) const noexcept {
+    constexpr std::size_t block = 16;
+    for (; text_.size() - at >= block; at += block) {
+      bytes16 const here(text_.data() + at);
+      if (auto const ends = here.between('"', '"') | here.between('\\', '\\') | here.between(0, 0x1F); ends != 0)
+        return at + static_cast<std::size_t>(std::countr_zero(ends));
+    }
+    return at;
+  }
+#endif
 
   constexpr failure read_escape() {
     std::size_t const start = at_++;

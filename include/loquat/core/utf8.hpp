@@ -5,6 +5,7 @@
 /// bad byte.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -115,21 +116,39 @@ struct automaton {
   }();
 };
 
-/// The place of a character before which all is valid, near the end of the longest valid prefix.
+/// The place of a character before which all is valid, near the end of the longest valid prefix. Characters beyond
+/// ASCII are read one by one where they are few.
 inline std::size_t valid_blocks(std::string_view text) noexcept {
-  constexpr std::size_t block = 16;
+  constexpr std::size_t block = 16, few = 4;
   std::uint64_t state = automaton::accept;
   std::size_t at = 0;
-  for (; text.size() - at >= block; at += block) {
-    std::uint64_t words[2];
-    std::memcpy(words, text.data() + at, block);
-    if (state == automaton::accept && ((words[0] | words[1]) & 0x8080808080808080u) == 0) continue;
+  while (text.size() - at >= block) {
+    if (state == automaton::accept) {
+      std::uint64_t words[2];
+      std::memcpy(words, text.data() + at, block);
+      auto const first = words[0] >> 7 & 0x0101010101010101u, second = words[1] >> 7 & 0x0101010101010101u;
+      if ((first | second) == 0) {
+        at += block;
+        continue;
+      }
+      if ((first + second) * 0x0101010101010101u >> 56 <= few) {
+        if constexpr (std::endian::native == std::endian::little)
+          at += static_cast<unsigned>(first != 0 ? std::countr_zero(first) : 64 + std::countr_zero(second)) / 8;
+        else
+          while ((text[at] & 0x80) == 0) ++at;
+        auto const c = decode_at(text, at);
+        if (!c.valid) return at;
+        at += c.length;
+        continue;
+      }
+    }
     auto next = state;
     for (std::size_t i = at; i < at + block; ++i)
       next = automaton::rows[static_cast<unsigned char>(text[i])] >> (next & automaton::mask);
     next &= automaton::mask;
     if (next == automaton::error) break;
     state = next;
+    at += block;
   }
   if (state == automaton::accept) return at;
   do --at; // to the lead of a character that has begun

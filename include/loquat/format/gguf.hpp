@@ -41,7 +41,8 @@ class file {
   static constexpr result<file> parse(std::span<std::byte const> bytes, std::string_view name = "gguf") {
     file out;
     out.name_.assign(name.begin(), name.end());
-    auto layout = detail::read_layout(as_text(bytes, out.text_), bytes.size());
+    out.all_ = as_text(bytes, out.text_);
+    auto layout = detail::read_layout(out.all_, bytes.size());
     if (!layout) return layout.error().within(name);
     out.layout_ = std::move(*layout);
     for (std::size_t i = 0; i < out.layout_.tensors.size(); ++i) {
@@ -62,6 +63,8 @@ class file {
   }
 
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< what messages call it
+  /// All bytes of it, or of the first part of a split one.
+  constexpr std::string_view text() const noexcept { return all_; }
   constexpr std::uint32_t version() const noexcept { return layout_.version; }              ///< of the format: 2 or 3
   constexpr std::uint32_t alignment() const noexcept { return layout_.alignment; }        ///< of tensor data, in bytes
   constexpr std::span<entry const> metadata() const noexcept { return layout_.metadata; } ///< in the order of the file
@@ -169,6 +172,7 @@ class file {
 
   std::vector<char> name_;
   std::vector<char> text_; // what `as_text` keeps in constant evaluation
+  std::string_view all_;
   std::vector<mapped_file> parts_;
   detail::layout layout_;
 };

@@ -161,14 +161,28 @@ template <PlainNumber T> constexpr std::optional<T> number_as(value_kind kind, c
   });
 }
 
-/// The next element of a checked array.
-template <class T> constexpr T next_element(byte_reader<char>& reader, value_kind kind) {
-  if constexpr (PlainNumber<T>)
-    return *number_as<T>(kind, reader.take(size_of(kind)).data());
-  else if constexpr (std::same_as<T, value>)
+/// The first element of a checked array, whose bytes `rest` begins with.
+template <class T> constexpr T first_element(std::string_view rest, value_kind kind) {
+  if constexpr (PlainNumber<T>) {
+    return *number_as<T>(kind, rest.data());
+  } else if constexpr (std::same_as<T, value>) {
+    byte_reader reader(rest);
     return *value::read(reader, kind);
-  else
-    return reader.template text<std::uint64_t>();
+  } else {
+    return {rest.data() + 8, static_cast<std::size_t>(load_little<std::uint64_t>(rest.data()))};
+  }
+}
+/// How many bytes it takes.
+template <class T> constexpr std::size_t first_size(std::string_view rest, value_kind kind) {
+  if constexpr (PlainNumber<T>) {
+    return size_of(kind);
+  } else if constexpr (std::same_as<T, value>) {
+    byte_reader reader(rest);
+    (void)value::read(reader, kind);
+    return reader.offset();
+  } else {
+    return 8 + static_cast<std::size_t>(load_little<std::uint64_t>(rest.data()));
+  }
 }
 
 } // namespace detail
@@ -187,14 +201,9 @@ template <class T> class array_view : public std::ranges::view_interface<array_v
     constexpr iterator() noexcept = default;
     constexpr iterator(value_kind kind, std::string_view rest) noexcept : kind_(kind), rest_(rest) {}
 
-    constexpr T operator*() const {
-      byte_reader reader(rest_);
-      return detail::next_element<T>(reader, kind_);
-    }
+    constexpr T operator*() const { return detail::first_element<T>(rest_, kind_); }
     constexpr iterator& operator++() {
-      byte_reader reader(rest_);
-      (void)detail::next_element<T>(reader, kind_);
-      rest_.remove_prefix(reader.offset());
+      rest_.remove_prefix(detail::first_size<T>(rest_, kind_));
       return *this;
     }
     constexpr iterator operator++(int) {

@@ -7,6 +7,8 @@
 
 #include <loquat/core/one_of.hpp>
 #include <loquat/core/token.hpp>
+#include <loquat/tokenizer/merge_rule.hpp>
+#include <loquat/tokenizer/models/piece_index.hpp>
 #include <loquat/tokenizer/vocabulary.hpp>
 
 #include <algorithm>
@@ -138,8 +140,10 @@ namespace token_model {
 /// Byte-pair encoding. Where symbols are bytes, pieces are stored as the bytes they stand for.
 struct bpe {
   vocabulary pieces{};
-  /// Pairs that merge, the best first. Empty with `ranked`.
-  std::vector<std::array<token, 2>> merges{};
+  std::optional<piece_index> index{}; ///< of all pieces, where a reader has made it
+  /// Pairs that merge, the best first. Empty with `ranked`. What a pair merges into is found by its text if it is not
+  /// given (`no_token`).
+  std::vector<merge_rule> merges{};
   bool ranked = false; ///< any pair merges whose bytes are a piece, the lowest id first (tiktoken)
   bool bytes = false;  ///< symbols begin as bytes, not as characters
   token unknown = no_token;

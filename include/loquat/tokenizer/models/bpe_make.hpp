@@ -21,7 +21,11 @@ constexpr result<bpe> bpe::make(token_model::bpe definition) {
   if (model.ranked && (affixes || model.byte_fallback || !model.merges.empty()))
     return fail(errc::unsupported, "bpe: ranked pieces go with no merges, no prefix, no suffix and no byte fallback");
 
-  out.index_ = piece_index(pieces);
+  if (model.index && model.index->size() == n)
+    out.index_ = *std::move(model.index);
+  else
+    out.index_ = piece_index(pieces);
+  model.index.reset();
   for (std::size_t b = 0; b < out.characters_.size(); ++b) {
     char const byte = static_cast<char>(b);
     auto const id = out.find({&byte, 1});
@@ -37,13 +41,10 @@ constexpr result<bpe> bpe::make(token_model::bpe definition) {
     if (!out.learn_ranks()) out.rank_pieces();
     return out;
   }
-  std::vector<merge_rule> merges;
-  if (auto const ok = out.read_merges(merges); !ok) return ok.error();
-  model.merges = {};
+  if (auto const ok = out.check_merges(model.merges); !ok) return ok.error();
+  auto merges = std::exchange(model.merges, {});
   if (!affixes && !model.whole_words && out.learn(merges)) return out; // else the words need not be known
-  out.merges_ = merge_table(merges.size());
-  for (std::size_t rank = 0; rank < merges.size(); ++rank)
-    out.merges_.insert(static_cast<std::uint32_t>(rank), merges[rank]);
+  out.merges_ = merge_table(std::move(merges));
   if (!model.whole_words) out.find_words();
   return out;
 }
@@ -112,34 +113,25 @@ constexpr bool bpe::is_single(token id) const noexcept {
          find(piece) == id;
 }
 
-/// Checks the merges and finds what they make.
-constexpr result<void> bpe::read_merges(std::vector<merge_rule>& out) const {
+/// Checks the merges and finds what they make, unless that is said.
+constexpr result<void> bpe::check_merges(std::span<merge_rule> merges) const {
   auto const& pieces = model_.pieces;
   auto const prefix = model_.continuing_prefix.view().size();
   std::vector<char> text;
-  out.reserve(model_.merges.size());
-  token last = 0;
-  for (auto const [left, right] : model_.merges) {
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    auto& [left, right, merged] = merges[i];
     if (!pieces.contains(left) || !pieces.contains(right))
-      return fail(errc::malformed, "bpe: merge ", out.size(), " is of tokens ", left, " and ", right, " of ",
-                  pieces.size());
+      return fail(errc::malformed, "bpe: merge ", i, " is of tokens ", left, " and ", right, " of ", pieces.size());
+    if (pieces.contains(merged) && !index_.has_equals()) continue;
     auto const head = pieces.piece(left), tail = pieces.piece(right);
     if (head.empty() || tail.size() <= prefix)
-      return fail(errc::malformed, "bpe: merge ", out.size(), ": expected text in both tokens: ", left, ", ", right);
+      return fail(errc::malformed, "bpe: merge ", i, ": expected text in both tokens: ", left, ", ", right);
     auto const rest = tail.substr(prefix);
-    auto const is_whole = [&](std::string_view piece) {
-      return piece.size() == head.size() + rest.size() && piece.starts_with(head) && piece.ends_with(rest);
-    };
-    if (!is_whole(pieces.piece(last))) ++last; // most often it is that of the merge before, or the next
-    if (index_.has_equals() || !is_whole(pieces.piece(last))) {
-      text.assign(head.begin(), head.end());
-      text.insert(text.end(), rest.begin(), rest.end());
-      last = find({text.data(), text.size()});
-    }
-    if (last == no_token)
-      return fail(errc::malformed, "bpe: merge ", out.size(), ": expected a piece of the text of ", head, " and ",
-                  rest);
-    out.push_back({left, right, last});
+    text.assign(head.begin(), head.end());
+    text.insert(text.end(), rest.begin(), rest.end());
+    merged = find({text.data(), text.size()});
+    if (merged == no_token)
+      return fail(errc::malformed, "bpe: merge ", i, ": expected a piece of the text of ", head, " and ", rest);
   }
   return {};
 }
@@ -155,7 +147,11 @@ constexpr bool bpe::learn(std::span<merge_rule const> merges) {
     if (is_single(static_cast<token>(i))) history.add_single(static_cast<token>(i));
   merge_learner learner(history);
   bool const fallback = model_.unknown != no_token || model_.byte_fallback;
-  for (auto const& rule : merges) {
+  constexpr std::size_t ahead = 16; // memory is asked for so many merges before it is used
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    if (i + 2 * ahead < merges.size()) history.prefetch_rule(merges[i + 2 * ahead]);
+    if (i + ahead < merges.size()) history.prefetch_parts(merges[i + ahead]);
+    auto const& rule = merges[i];
     if (fallback && (is_fallback(rule.left) || is_fallback(rule.right) || is_fallback(rule.merged))) return false;
     if (!learner.offer(rule)) return false;
   }

@@ -86,7 +86,7 @@ class bpe {
   }
 
   constexpr bool is_single(token id) const noexcept;
-  constexpr result<void> read_merges(std::vector<merge_rule>& out) const;
+  constexpr result<void> check_merges(std::span<merge_rule> merges) const;
   constexpr bool learn_ranks();
   constexpr void rank_pieces();
   constexpr bool learn(std::span<merge_rule const> merges);

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,20 @@ class merge_history {
   constexpr bool is_made(token id) const noexcept { return made_by(id) != unmade; }   ///< a symbol of any kind
   /// The rule that makes a token, which is made and not single.
   constexpr merge_rule const& rule_of(token id) const noexcept { return rules_[made_by(id) - 1]; }
+
+  /// Fetches what is known of a rule's tokens and of its pair; that of tokens first, for what they are made of.
+  constexpr void prefetch_rule(merge_rule const& rule) const noexcept {
+    if (std::is_constant_evaluated()) return;
+    for (token const id : {rule.left, rule.right, rule.merged})
+      __builtin_prefetch(&made_by_[static_cast<std::size_t>(id)]);
+    rules_.prefetch(rule.left, rule.right);
+  }
+  /// \overload
+  constexpr void prefetch_parts(merge_rule const& rule) const noexcept {
+    if (std::is_constant_evaluated()) return;
+    for (token const id : {rule.left, rule.right})
+      if (auto const by = made_by(id); by != unmade && by != single) __builtin_prefetch(&rules_[by - 1]);
+  }
 
   /// Whether two made tokens side by side become just these: whether no merge across their border comes before those
   /// that complete them. Takes them apart again, what was merged last first.

@@ -3,18 +3,16 @@
 /// Which pairs of tokens a byte-pair encoding merges, in which order, and into what.
 
 #include <loquat/core/token.hpp>
+#include <loquat/tokenizer/merge_rule.hpp>
 #include <loquat/tokenizer/models/merge_pairs.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace loquat {
-
-/// Two neighbours and what they merge into.
-struct merge_rule {
-  token left = no_token, right = no_token, merged = no_token;
-};
 
 /// A piece of the word under way.
 struct merge_symbol {
@@ -38,17 +36,24 @@ class merge_table {
   constexpr explicit merge_table(std::size_t ranks = 0)
       : slots_(ranks + ranks / 2 + 2, empty), rules_(ranks, merge_rule{}), paired_(ranks / 8 + 1, 0) {}
 
+  /// Of rules in the order of their ranks. Of those of equal pairs the last one counts.
+  constexpr explicit merge_table(std::vector<merge_rule> rules) : merge_table(0) {
+    slots_.assign(rules.size() + rules.size() / 2 + 2, empty);
+    paired_.assign(rules.size() / 8 + 1, 0);
+    rules_ = std::move(rules);
+    constexpr std::size_t ahead = 16; // memory is asked for so many rules before it is used
+    for (std::size_t rank = 0; rank < rules_.size(); ++rank) {
+      if (rank + ahead < rules_.size()) prefetch(rules_[rank + ahead].left, rules_[rank + ahead].right);
+      place(static_cast<std::uint32_t>(rank), rules_[rank]);
+    }
+  }
+
   constexpr merge_rule const& operator[](std::uint32_t rank) const noexcept { return rules_[rank]; } ///< by rank
 
   /// Adds the rule of a rank that has none. A pair that has a rule already has the new one from now on.
   constexpr void insert(std::uint32_t rank, merge_rule const& rule) {
-    auto const hash = hash_of(rule.left, rule.right);
-    auto i = slot_of(hash);
-    while (slots_[i] != empty && !is(slots_[i], tag_of(hash), rule.left, rule.right))
-      if (++i == slots_.size()) i = 0;
-    slots_[i] = tag_of(hash) | rank;
-    paired_[bit_of(hash) / 64] |= std::uint64_t{1} << (bit_of(hash) % 64);
     rules_[rank] = rule;
+    place(rank, rule);
   }
 
   /// The rank of a pair, or `none`.
@@ -61,6 +66,14 @@ class merge_table {
       if (is(slot, tag_of(hash), left, right)) return slot & none;
       if (++i == slots_.size()) i = 0;
     }
+  }
+
+  /// Fetches what `rank` and `insert` will look at.
+  constexpr void prefetch(token left, token right) const noexcept {
+    if (std::is_constant_evaluated()) return;
+    auto const hash = hash_of(left, right);
+    __builtin_prefetch(&paired_[bit_of(hash) / 64]);
+    __builtin_prefetch(&slots_[slot_of(hash)]);
   }
 
   /// Merges `symbols`, of which only `id` and `size` need to be set, until no pair merges. O(n log n).
@@ -78,6 +91,14 @@ class merge_table {
  private:
   static constexpr std::uint32_t empty = ~std::uint32_t{0};
 
+  constexpr void place(std::uint32_t rank, merge_rule const& rule) {
+    auto const hash = hash_of(rule.left, rule.right);
+    auto i = slot_of(hash);
+    while (slots_[i] != empty && !is(slots_[i], tag_of(hash), rule.left, rule.right))
+      if (++i == slots_.size()) i = 0;
+    slots_[i] = tag_of(hash) | rank;
+    paired_[bit_of(hash) / 64] |= std::uint64_t{1} << (bit_of(hash) % 64);
+  }
   static constexpr std::uint64_t hash_of(token left, token right) noexcept {
     return (std::uint64_t{static_cast<std::uint32_t>(left)} << 21 | static_cast<std::uint32_t>(right)) *
            0x9E3779B97F4A7C15u;

@@ -49,7 +49,8 @@ class piece_index {
 
   /// Indexes all pieces but empty ones, in 21 bytes each. Of equal pieces it has the last, but one that is text rather
   /// than others.
-  constexpr explicit piece_index(vocabulary const& words) : slots_(words.size() / 4 * 7 + 8, slot{}) {
+  constexpr explicit piece_index(vocabulary const& words)
+      : slots_(words.size() / 4 * 7 + 8, slot{}), size_(words.size()) {
     std::array<token, together> ids{};
     for (bool const text : {true, false}) {
       std::size_t n = 0;
@@ -62,6 +63,7 @@ class piece_index {
     }
   }
 
+  constexpr std::size_t size() const noexcept { return size_; } ///< of the vocabulary that it is of
   constexpr bool has_equals() const noexcept { return equals_; } ///< whether some pieces are equal
 
   /// The token with these bytes, or `no_token`.
@@ -76,6 +78,15 @@ class piece_index {
     std::array<std::uint64_t, together> keys{};
     for (std::size_t i = 0; i < pieces.size(); ++i) prefetch(keys[i] = key_of(pieces[i]));
     for (std::size_t i = 0; i < pieces.size(); ++i) out[i] = slots_[locate(words, keys[i], pieces[i])].id;
+  }
+
+  /// The same for parts of the pieces of `words`, behind which eight bytes can be read.
+  constexpr void find_parts(vocabulary const& words, std::span<std::string_view const> parts,
+                            std::span<token> out) const noexcept {
+    std::array<std::uint64_t, together> keys{};
+    for (std::size_t i = 0; i < parts.size(); ++i) prefetch(keys[i] = key_of_part(parts[i]));
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      out[i] = parts[i].size() <= exact ? find_exact(keys[i]) : slots_[locate(words, keys[i], parts[i])].id;
   }
 
   static constexpr std::size_t exact = 7; ///< so many bytes are a key by themselves
@@ -104,22 +115,29 @@ class piece_index {
 
   constexpr void insert(vocabulary const& words, std::span<token const> ids) {
     std::array<std::uint64_t, together> keys{};
-    for (std::size_t i = 0; i < ids.size(); ++i) prefetch(keys[i] = key_of(words.piece(ids[i])));
+    for (std::size_t i = 0; i < ids.size(); ++i) prefetch(keys[i] = key_of_part(words.piece(ids[i])));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       auto const bytes = words.piece(ids[i]);
       if (bytes.empty()) continue;
       auto& place = slots_[locate(words, keys[i], bytes)];
-      equals_ = equals_ || place.id != no_token;
-      if (place.id == no_token || is_text(words.kind(place.id)) == is_text(words.kind(ids[i])))
+      bool const taken = place.id != no_token;
+      equals_ = equals_ || taken;
+      if (!taken || is_text(words.kind(place.id)) == is_text(words.kind(ids[i])))
         place = {static_cast<std::uint32_t>(keys[i]), static_cast<std::uint32_t>(keys[i] >> 32), ids[i]};
     }
+  }
+  /// `key_of` a text behind which eight bytes can be read.
+  static constexpr std::uint64_t key_of_part(std::string_view bytes) noexcept {
+    std::size_t const n = bytes.size();
+    if (std::is_constant_evaluated() || n > exact || n == 0) return key_of(bytes);
+    return (load(bytes.data(), 8) & ~(~std::uint64_t{0} << 8 * n)) | std::uint64_t{n} << 56;
   }
   constexpr void prefetch(std::uint64_t key) const noexcept {
     if (!std::is_constant_evaluated()) __builtin_prefetch(&slots_[slot_of(key)]);
   }
 
   /// Where the piece is, or the empty slot where it would be.
-  constexpr std::size_t locate(vocabulary const& words, std::uint64_t key, std::string_view bytes) const noexcept {
+  [[gnu::always_inline]] constexpr std::size_t locate(vocabulary const& words, std::uint64_t key, std::string_view bytes) const noexcept {
     for (std::size_t i = slot_of(key);;) {
       auto const [low, high, id] = slots_[i];
       if ((low | std::uint64_t{high} << 32) == key && (bytes.size() <= exact || words.piece(id) == bytes)) return i;
@@ -137,6 +155,7 @@ class piece_index {
     return x ^ x >> 32;
   }
   std::vector<slot> slots_ = std::vector<slot>(2, slot{}); // never more than four sevenths full
+  std::size_t size_ = 0;
   bool equals_ = false;
 };
 

@@ -72,15 +72,19 @@ class token_decoder {
     made.pieces_.reserve(size);
     for (std::size_t i = 0; i < size; ++i) {
       auto const id = static_cast<token>(i);
-      text.clear();
       auto const kind = pieces.kind(id);
-      bool const as_it_is = only_bytes && !added(id);
-      bool const is_byte = !as_it_is && made.spell_middle(name(id), added(id), kind, text, room);
+      auto const is_added = added(id);
+      auto middle = pieces.piece(id);
+      bool is_byte = false;
+      if (!only_bytes || is_added) {
+        text.clear();
+        is_byte = made.spell_middle(name(id), is_added, kind, text, room);
+        middle = {text.data(), text.size()};
+      }
       made.splices_ = made.splices_ && (is_byte || kind != token_kind::byte);
       using enum piece_slots::role;
       auto const role = is_byte ? byte : kind == token_kind::unknown ? unknown : is_special(id) ? special : none;
-      if (!made.pieces_.add(as_it_is ? name(id) : std::string_view(text.data(), text.size()), role))
-        return fail(errc::unsupported, "decoder: texts of 4 GiB and more");
+      if (!made.pieces_.add(middle, role)) return fail(errc::unsupported, "decoder: texts of 4 GiB and more");
     }
     return made;
   }

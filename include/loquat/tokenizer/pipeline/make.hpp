@@ -120,7 +120,7 @@ constexpr result<tokenizer> tokenizer::make(tokenizer_definition definition) {
       : bytes       ? token_decoder::spelling::bytes
                     : token_decoder::spelling::plain,
       made.roles_.size(), pieces, front, [&](token id) { return made.spelling(id); },
-      [&](token id) { return made.roles_.added(id) != nullptr; }, [&](token id) { return made.is_special(id); });
+      [&](token id) { return made.roles_.is_added(id); }, [&](token id) { return made.is_special(id); });
   if (!decoder) return decoder.error().within("tokenizer");
   made.decoder_ = *std::move(decoder);
   definition.added.assign(made.roles_.tokens().begin(), made.roles_.tokens().end());

@@ -5,14 +5,18 @@
 
 #include <loquat/core/token.hpp>
 #include <loquat/core/utf8.hpp>
+#include <loquat/tokenizer/models/piece_index.hpp>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace loquat {
@@ -33,14 +37,18 @@ class piece_slots {
   /// Adds the next token. False, and nothing is added, if all pieces that have no slot would take 4 GiB.
   [[nodiscard]] constexpr bool add(std::string_view piece, role what) {
     slot_type slot{};
-    unsigned tag = utf8::is_valid(piece) ? 0 : is_broken;
+    unsigned tag = 0;
     if (what == role::none && piece.size() <= longest) {
-      std::copy_n(piece.data(), piece.size(), slot.data());
-      tag |= static_cast<unsigned>(piece.size());
+      auto const low = piece_index::load(piece.data(), std::min<std::size_t>(piece.size(), 8));
+      auto const high = piece.size() > 8 ? piece_index::load(piece.data() + 8, piece.size() - 8) : 0;
+      write(slot, 0, low);
+      write(slot, 8, high);
+      bool const ascii = ((low | high) & 0x8080808080808080u) == 0;
+      tag = (ascii || utf8::is_valid(piece) ? 0u : is_broken) | static_cast<unsigned>(piece.size());
     } else {
+      tag = utf8::is_valid(piece) ? 0 : is_broken;
       if (piece.size() > std::numeric_limits<std::uint32_t>::max() - others_.size()) return false;
-      write(slot, 0, others_.size());
-      write(slot, 4, piece.size());
+      write(slot, 0, others_.size() | std::uint64_t{piece.size()} << 32);
       others_.insert(others_.end(), piece.begin(), piece.end());
       tag |= is_other | static_cast<unsigned>(what);
     }
@@ -106,8 +114,14 @@ class piece_slots {
   static constexpr unsigned is_other = 0x10, is_broken = 0x20;
 
   using slot_type = std::array<char, longest + 1>;
-  static constexpr void write(slot_type& slot, std::size_t at, std::size_t number) noexcept {
-    for (unsigned i = 0; i < 4; ++i) slot[at + i] = static_cast<char>(number >> (8 * i) & 0xFF);
+  static constexpr void write(slot_type& slot, std::size_t at, std::uint64_t number) noexcept {
+    if constexpr (std::endian::native == std::endian::little) {
+      if (!std::is_constant_evaluated()) {
+        std::memcpy(slot.data() + at, &number, sizeof number);
+        return;
+      }
+    }
+    for (unsigned i = 0; i < 8; ++i) slot[at + i] = static_cast<char>(number >> (8 * i) & 0xFF);
   }
   static constexpr std::size_t read(slot_type const& slot, std::size_t at) noexcept {
     std::size_t number = 0;

@@ -56,9 +56,12 @@ class token_roles {
   constexpr std::span<added_token const> tokens() const noexcept { return tokens_; }
   /// The added token of this id, or null.
   constexpr added_token const* added(token id) const noexcept {
+    if (!is_added(id)) return nullptr;
     auto const at = std::ranges::lower_bound(by_id_, id, {}, [this](std::uint32_t i) { return tokens_[i].id; });
     return at != by_id_.end() && tokens_[*at].id == id ? &tokens_[*at] : nullptr;
   }
+  /// Whether there is one.
+  constexpr bool is_added(token id) const noexcept { return has(added_, id); }
   /// The added token of this text, or `no_token`.
   constexpr token find(std::string_view text) const noexcept {
     auto const at = std::ranges::lower_bound(by_text_, text, {}, [this](std::uint32_t i) { return content(i); });
@@ -66,8 +69,7 @@ class token_roles {
   }
   /// True for tokens that are no text.
   constexpr bool is_special(token id) const noexcept {
-    auto const i = static_cast<std::size_t>(id);
-    return id >= 0 && i / 64 < special_.size() && (special_[i / 64] >> (i % 64) & 1) != 0;
+    return has(special_, id);
   }
 
   /// Takes the tokens around one text from post-processors.
@@ -91,6 +93,10 @@ class token_roles {
   token unknown = no_token;                                                    ///< for what has no piece
 
  private:
+  static constexpr bool has(std::vector<std::uint64_t> const& set, token id) noexcept {
+    auto const i = static_cast<std::size_t>(id);
+    return id >= 0 && i / 64 < set.size() && (set[i / 64] >> (i % 64) & 1) != 0;
+  }
   constexpr std::string_view content(std::uint32_t i) const noexcept { return tokens_[i].content; }
   constexpr token find_unsorted(std::string_view text) const noexcept {
     auto const at = std::ranges::find(tokens_, text, [](added_token const& t) { return t.content.view(); });
@@ -98,10 +104,12 @@ class token_roles {
   }
   constexpr void index() {
     special_.assign(size_ / 64 + 1, 0);
+    added_.assign(size_ / 64 + 1, 0);
     for (std::uint32_t i = 0; i < tokens_.size(); ++i) {
       by_id_.push_back(i);
       by_text_.push_back(i);
       auto const id = static_cast<std::size_t>(tokens_[i].id);
+      added_[id / 64] |= std::uint64_t{1} << (id % 64);
       if (tokens_[i].special) special_[id / 64] |= std::uint64_t{1} << (id % 64);
     }
     std::ranges::sort(by_id_, {}, [this](std::uint32_t i) { return std::pair(tokens_[i].id, i); });
@@ -110,7 +118,7 @@ class token_roles {
 
   std::vector<added_token> tokens_;
   std::vector<std::uint32_t> by_id_, by_text_; // numbers of tokens_
-  std::vector<std::uint64_t> special_;         // bits by id
+  std::vector<std::uint64_t> special_, added_; // bits by id
   std::vector<token> before_, behind_;
   std::size_t size_ = 0;
 };

@@ -90,7 +90,7 @@ class tokenizer {
                         text_options options) const {
     decoder_.decode(
         ids, out, room, options, [this](token id) { return spelling(id); },
-        [this](token id) { return roles_.added(id) != nullptr; },
+        [this](token id) { return roles_.is_added(id); },
         [this](token id) { return is_special(id) && spelling(id) == name(id); }); // as Hugging Face tokenizers do
   }
 

@@ -20,6 +20,7 @@
 #include <loquat/tokenizer/definition.hpp>
 #include <loquat/tokenizer/models/piece_index.hpp>
 #include <loquat/tokenizer/sources/gguf_tokens.hpp>
+#include <loquat/tokenizer/sources/merge_reader.hpp>
 #include <loquat/tokenizer/sources/pre_patterns.hpp>
 #include <loquat/tokenizer/sources/vocab_files.hpp>
 #include <loquat/tokenizer/unicode/lowercase.hpp>
@@ -139,10 +140,13 @@ class gguf_tokenizer_reader : gguf_tokens {
       model.fuse_unknown = model.byte_fallback = true;
     }
     // Added tokens are plain text. The model never sees that text, so that they are unused tokens to it.
-    model.pieces = pieces(
-        [&](std::string_view piece, token_kind kind, std::vector<char>& out) {
+    model.pieces = pieces_in_place(
+        [bytes](std::string_view piece, token_kind kind, char* out) {
           bool const spelled = bytes && is_text(kind) && kind != token_kind::user_defined;
-          if (!spelled || !append_bytes(piece, out)) append(out, piece);
+          auto const size = spelled ? write_bytes(piece, out) : -1;
+          if (size >= 0) return static_cast<std::size_t>(size);
+          std::copy(piece.begin(), piece.end(), out);
+          return piece.size();
         },
         token_kind::unused);
     if (in_ && rules->has(gguf_pre::ranks) && !in_.has("merges"))
@@ -182,50 +186,44 @@ class gguf_tokenizer_reader : gguf_tokens {
   constexpr void read_merges(token_model::bpe& model) {
     auto const merges = in_.array<std::string_view>("merges");
     if (!in_) return;
-    auto const spelled = pieces([](std::string_view piece, token_kind, std::vector<char>& out) { append(out, piece); });
-    if (!in_) return;
-    piece_index const index(spelled); // of them, which spares looking at each character of a merge
-    std::vector<char> text;
-    auto const find_unspelled = [&](std::string_view piece) {
-      text.clear();
-      if (model.bytes) {
-        if (!append_bytes(piece, text)) return no_token;
-      } else {
-        constexpr std::string_view space = "\xC4\xA0";
-        for (; !piece.empty(); piece.remove_prefix(1)) {
-          bool const is_space = piece.starts_with(space);
-          text.push_back(is_space ? ' ' : piece[0]);
-          if (is_space) piece.remove_prefix(1);
-        }
-      }
-      return index.find(spelled, std::string_view(text.data(), text.size()));
-    };
+    model.index = piece_index(model.pieces);
     model.merges.reserve(merges.size());
-    std::array<std::string_view, piece_index::together> parts;
-    std::array<token, piece_index::together> ids{};
-    for (auto next = merges.begin(); next != merges.end();) {
-      std::size_t n = 0;
-      for (; n < parts.size() && next != merges.end(); n += 2, ++next) {
-        std::string_view const merge = *next;
-        auto const space = merge.find(' ', 1);
-        if (space == merge.npos) {
-          in_.wrong(errc::malformed, "merges", "merge ", model.merges.size() + n / 2,
-                    ": expected two pieces and a space");
-          return;
-        }
-        parts[n] = merge.substr(0, space);
-        parts[n + 1] = merge.substr(space + 1);
+    merge_reader out(model);
+    std::vector<char> text;
+    auto const find = [&](std::string_view piece) {
+      text.clear();
+      token id = no_token;
+      if (model.bytes && append_bytes(piece, text)) id = model.index->find(model.pieces, {text.data(), text.size()});
+      if (id == no_token) id = model.index->find(model.pieces, piece);
+      if (id != no_token || model.bytes) return id;
+      constexpr std::string_view space = "\xC4\xA0";
+      for (auto rest = piece; !rest.empty(); rest.remove_prefix(1)) {
+        bool const is_space = rest.starts_with(space);
+        text.push_back(is_space ? ' ' : rest[0]);
+        if (is_space) rest.remove_prefix(1);
       }
-      index.find(spelled, {parts.data(), n}, ids);
-      for (std::size_t i = 0; i < n; ++i) {
-        if (ids[i] == no_token) ids[i] = find_unspelled(parts[i]);
-        if (ids[i] == no_token) {
-          in_.wrong(errc::malformed, "merges", "merge ", model.merges.size(), ": ", parts[i], " is no token");
-          return;
-        }
-        if (i % 2 != 0) model.merges.push_back({ids[i - 1], ids[i]});
-      }
+      return model.index->find(model.pieces, {text.data(), text.size()});
+    };
+    auto const lacks = [&](std::size_t number, std::string_view piece) {
+      in_.wrong(errc::malformed, "merges", "merge ", number, ": ", piece, " is no token");
+    };
+    auto const spelled = [&](token id) { return spelled_piece(id); };
+    auto const file = in_.file().text();
+    for (std::string_view const merge : merges) {
+      if (out.follow([&](std::string_view whole) { return find_seam(merge, whole, file); }, spelled)) continue;
+      out.flush();
+      auto const number = model.merges.size();
+      auto const space = merge.find(' ', 1);
+      if (space == merge.npos)
+        return in_.wrong(errc::malformed, "merges", "merge ", number, ": expected two pieces and a space");
+      auto const left = merge.substr(0, space), right = merge.substr(space + 1);
+      token const head = find(left), tail = find(right);
+      if (head == no_token || tail == no_token) return lacks(number, head == no_token ? left : right);
+      out.add(head, tail);
     }
+    out.flush();
+    if (auto const number = out.first_lacking(); number < model.merges.size())
+      in_.wrong(errc::malformed, "merges", "merge ", number, ": a part of ", spelled(model.merges[number].merged), " is no token");
   }
 
   // The rest.

@@ -60,6 +60,35 @@ class gguf_tokens {
     }
     return out;
   }
+  /// The same where `spell(piece, kind, to)` writes at most as many bytes as `piece` has and returns how many, as
+  /// `spelled_piece` remembers them.
+  template <class Spell> constexpr vocabulary pieces_in_place(Spell spell, token_kind user_defined) {
+    vocabulary out;
+    all_ = in_.file().find(gguf_key("tokens").view())->payload();
+    out.reserve(tokens_.size(), all_.size() - 8 * tokens_.size());
+    if (all_.size() > std::numeric_limits<std::uint32_t>::max()) {
+      in_.wrong(errc::unsupported, "tokens", "4 GiB and more");
+      return out;
+    }
+    spelled_.reserve(tokens_.size());
+    std::size_t i = 0, at = 0;
+    for (auto const piece : tokens_) {
+      auto const kind = kinds_[i++];
+      auto const stored = kind == token_kind::user_defined ? user_defined : kind;
+      if (!out.add_in_place(piece.size(), [&](char* to) { return std::pair(spell(piece, kind, to), stored); })) {
+        in_.wrong(errc::unsupported, "tokens", "pieces of 4 GiB and more");
+        break;
+      }
+      spelled_.push_back(static_cast<std::uint32_t>(at += 8));
+      at += piece.size();
+    }
+    return out;
+  }
+  /// How the file spells a token.
+  constexpr std::string_view spelled_piece(token id) const noexcept {
+    auto const* const at = all_.data() + spelled_[static_cast<std::size_t>(id)];
+    return {at, static_cast<std::size_t>(load_little<std::uint64_t>(at - 8))};
+  }
   static constexpr void append(std::vector<char>& out, std::string_view text) {
     out.insert(out.end(), text.begin(), text.end());
   }
@@ -118,6 +147,8 @@ class gguf_tokens {
   tokenizer_definition out_;
   gguf::array_view<std::string_view> tokens_;
   std::vector<token_kind> kinds_;
+  std::string_view all_;               // the tokens, each behind its length
+  std::vector<std::uint32_t> spelled_; // where each begins
   token begin_ = no_token, end_ = no_token, unknown_ = no_token, separator_ = no_token, class_ = no_token,
         mask_ = no_token;
 };

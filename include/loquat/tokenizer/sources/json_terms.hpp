@@ -66,7 +66,7 @@ class json_terms {
       std::vector<std::uint32_t> ranks(model.pieces.size(), 0);
       std::iota(ranks.begin(), ranks.end(), 0u);
       model.merges.clear();
-      for (auto const& m : list_merges(model.pieces, ranks, model.bytes)) model.merges.push_back(m.pair);
+      model.merges = list_merges(model.pieces, ranks, model.bytes);
       model.ranked = false;
       return {};
     } else if constexpr (std::same_as<Model, token_model::scored_bpe>) {
@@ -88,9 +88,9 @@ class json_terms {
     auto const prefix = model.continuing_prefix.view().size();
     piece_index const index(pieces);
     std::vector<char> text;
-    auto const is_other = [&](std::array<token, 2> const& pair) {
-      auto const left = pieces.piece(pair[0]), right = pieces.piece(pair[1]);
-      if (!is_text(pieces.kind(pair[0])) || !is_text(pieces.kind(pair[1])) || right.size() < prefix) return true;
+    auto const is_other = [&](merge_rule const& rule) {
+      auto const left = pieces.piece(rule.left), right = pieces.piece(rule.right);
+      if (!is_text(pieces.kind(rule.left)) || !is_text(pieces.kind(rule.right)) || right.size() < prefix) return true;
       text.assign(left.begin(), left.end());
       text.insert(text.end(), right.begin() + static_cast<std::ptrdiff_t>(prefix), right.end());
       token const merged = index.find(pieces, {text.data(), text.size()});
@@ -115,7 +115,7 @@ class json_terms {
 
     token_model::bpe bpe{.pieces = std::move(model.pieces), .unknown = model.unknown, .fuse_unknown = true};
     bpe.byte_fallback = has(bpe.pieces, token_kind::byte);
-    auto const merges = list_merges(bpe.pieces, ranks, false);
+    auto merges = list_merges(bpe.pieces, ranks, false);
     for (std::size_t i = 0; i < merges.size(); ++i) {
       token const id = merges[i].merged;
       if (bpe.pieces.kind(id) == token_kind::unused)
@@ -125,8 +125,8 @@ class json_terms {
       if (tied && !known && !same_in_order(bpe.pieces, merges, model.scores, score(id)))
         return fail(errc::unsupported, "tokenizer.json cannot say that tokens ", merges[i - 1].merged, " and ", id,
                     " are equally good");
-      bpe.merges.push_back(merges[i].pair);
     }
+    bpe.merges = std::move(merges);
     return replace_model(std::move(bpe));
   }
   constexpr result<void> replace_model(token_model::bpe&& model) {

@@ -20,15 +20,9 @@
 
 namespace loquat::detail {
 
-/// A merge and what it makes.
-struct listed_merge {
-  std::array<token, 2> pair{no_token, no_token};
-  token merged = no_token;
-};
-
 /// The merges of pieces, the best first. `ranks` by id: the lowest is the best, none twice, all below their number.
 /// `bytes`: symbols begin as bytes, not as characters. User-defined pieces do not merge.
-constexpr std::vector<listed_merge> list_merges(vocabulary const& pieces, std::span<std::uint32_t const> ranks,
+constexpr std::vector<merge_rule> list_merges(vocabulary const& pieces, std::span<std::uint32_t const> ranks,
                                                 bool bytes) {
   piece_index const index(pieces);
   auto const can_merge = [&](token id) {
@@ -45,7 +39,7 @@ constexpr std::vector<listed_merge> list_merges(vocabulary const& pieces, std::s
   merge_table table(pieces.size());
   merge_table::workspace room;
   std::vector<merge_symbol> symbols;
-  std::vector<listed_merge> out;
+  std::vector<merge_rule> out;
   for (token const id : order) {
     symbols.clear();
     bool known = true;
@@ -58,8 +52,8 @@ constexpr std::vector<listed_merge> list_merges(vocabulary const& pieces, std::s
     if (!known || symbols.size() < 2) continue;
     table.merge(symbols, room);
     if (symbols.size() != 2) continue; // out of reach
-    table.insert(ranks[static_cast<std::size_t>(id)], {symbols[0].id, symbols[1].id, id});
-    out.push_back({{symbols[0].id, symbols[1].id}, id});
+    out.push_back({symbols[0].id, symbols[1].id, id});
+    table.insert(ranks[static_cast<std::size_t>(id)], out.back());
   }
   std::sort(out.begin(), out.end(), [&](auto const& a, auto const& b) {
     return ranks[static_cast<std::size_t>(a.merged)] < ranks[static_cast<std::size_t>(b.merged)];
@@ -70,7 +64,7 @@ constexpr std::vector<listed_merge> list_merges(vocabulary const& pieces, std::s
 /// Whether merges that are equally good, of which SentencePiece takes the leftmost, come out the same in the order of
 /// `merges`: so it is with runs of one character that has no better merges with others behind them, which most
 /// vocabularies have of spaces. Texts of four times the longest run are tried. `scores` are by id.
-constexpr bool same_in_order(vocabulary const& pieces, std::span<listed_merge const> merges,
+constexpr bool same_in_order(vocabulary const& pieces, std::span<merge_rule const> merges,
                              std::span<float const> scores, float tied) {
   constexpr std::size_t longest_run = 64; // characters
   auto const score = [&](token id) { return scores[static_cast<std::size_t>(id)]; };
@@ -87,7 +81,7 @@ constexpr bool same_in_order(vocabulary const& pieces, std::span<listed_merge co
   std::size_t most = 0;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     auto const& m = merges[i];
-    table.insert(static_cast<std::uint32_t>(i), {m.pair[0], m.pair[1], m.merged});
+    table.insert(static_cast<std::uint32_t>(i), m);
     if (score(m.merged) != tied) continue;
     auto const piece = pieces.piece(m.merged);
     if (character.empty()) character = piece.substr(0, utf8::decode(piece).length);
@@ -101,7 +95,7 @@ constexpr bool same_in_order(vocabulary const& pieces, std::span<listed_merge co
       by_length[run(id)] = id;
     }
   for (auto const& m : merges)
-    if (run(m.merged) == 0 && score(m.merged) > tied && (run(m.pair[0]) > 1 || run(m.pair[1]) > 1)) return false;
+    if (run(m.merged) == 0 && score(m.merged) > tied && (run(m.left) > 1 || run(m.right) > 1)) return false;
   if (by_length[1] == no_token) return false;
 
   merge_table::workspace room;

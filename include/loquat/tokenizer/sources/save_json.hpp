@@ -231,11 +231,11 @@ template <class Out> class json_definition_writer {
         "byte_fallback", m.byte_fallback, "ignore_merges", m.whole_words, "vocab", [this] { write_vocabulary(); },
         "merges",
         [&] {
-          out_.array(m.merges, [&](std::array<token, 2> const& pair) {
+          out_.array(m.merges, [&](merge_rule const& rule) {
             out_.raw("[");
-            out_.value(names_.text(pair[0]));
+            out_.value(names_.text(rule.left));
             out_.raw(",");
-            out_.value(names_.text(pair[1]));
+            out_.value(names_.text(rule.right));
             out_.raw("]");
           });
         });

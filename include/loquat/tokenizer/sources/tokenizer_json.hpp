@@ -9,6 +9,7 @@
 #include <loquat/tokenizer/sources/json_fields.hpp>
 #include <loquat/tokenizer/sources/json_steps.hpp>
 #include <loquat/tokenizer/sources/lines.hpp>
+#include <loquat/tokenizer/sources/merge_reader.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,7 +28,8 @@ namespace detail {
 class json_model_reader {
  public:
   /// `bytes`: the pipeline turns text into the byte alphabet, so pieces become the bytes they stand for.
-  constexpr json_model_reader(json_fields& in, json::value model, bool bytes) : in_(in), model_(model), bytes_(bytes) {}
+  constexpr json_model_reader(json_fields& in, json::value model, std::string_view text, bool bytes)
+      : in_(in), model_(model), text_(text), bytes_(bytes) {}
 
   constexpr token_model::any read() {
     auto const type = this->type();
@@ -44,18 +46,24 @@ class json_model_reader {
   constexpr token_model::bpe read_bpe(json::value vocab, std::string_view merges_txt) {
     token_model::bpe bpe{.bytes = bytes_};
     bpe.pieces = pieces(vocab);
-    index_ = piece_index(bpe.pieces);
+    bpe.index = piece_index(bpe.pieces);
+    merge_reader out(bpe);
     line_reader lines(merges_txt);
     for (std::string_view line; lines.next(line) && in_;) {
       if (line.empty() || (lines.number() == 1 && line.starts_with("#version"))) continue;
+      if (follow(out, line, merges_txt)) continue;
       auto const space = line.find(' ');
-      auto const left = line.substr(0, space), right = space == line.npos ? line : line.substr(space + 1);
-      std::array<token, 2> const pair{find(bpe.pieces, left), find(bpe.pieces, right)};
-      if (space == line.npos || pair[0] == no_token || pair[1] == no_token)
+      auto const left = find(bpe, line.substr(0, space));
+      auto const right = space == line.npos ? no_token : find(bpe, line.substr(space + 1));
+      if (left == no_token || right == no_token)
         in_.wrong(
             fail(errc::malformed, "merges.txt: line ", lines.number(), ": expected two pieces of the vocabulary"));
-      bpe.merges.push_back(pair);
+      else
+        out.add(left, right);
     }
+    out.flush();
+    if (auto const number = out.first_lacking(); in_ && number < bpe.merges.size())
+      in_.wrong(fail(errc::malformed, "merges.txt: merge ", number, ": expected two pieces of the vocabulary"));
     return bpe;
   }
 
@@ -74,8 +82,9 @@ class json_model_reader {
     token_model::bpe bpe;
     bpe.bytes = bytes_;
     bpe.pieces = pieces();
-    index_ = piece_index(bpe.pieces);
-    bpe.unknown = role(bpe.pieces, "unk_token");
+    bpe.index = piece_index(bpe.pieces);
+    auto const unknown = in_.text_or(model_, "unk_token", "");
+    bpe.unknown = unknown.empty() ? no_token : find(bpe, unknown);
     bpe.continuing_prefix = owned_text(in_.text_or(model_, "continuing_subword_prefix", ""));
     bpe.word_suffix = owned_text(in_.text_or(model_, "end_of_word_suffix", ""));
     bpe.fuse_unknown = in_.flag(model_, "fuse_unk", false);
@@ -86,46 +95,49 @@ class json_model_reader {
     read_merges(merges, bpe);
     return bpe;
   }
+  /// "a b" or ["a", "b"]
   constexpr void read_merges(json::value merges, token_model::bpe& bpe) {
     bpe.merges.reserve(merges.size());
-    std::array<json::value, piece_index::together / 2> some;
-    std::array<std::string_view, piece_index::together> parts;
-    std::array<token, piece_index::together> ids{};
-    auto const all = merges.elements();
-    for (auto next = all.begin(); next != all.end();) {
-      std::size_t n = 0;
-      for (; n < some.size() && next != all.end(); ++n, ++next) {
-        some[n] = *next;
-        auto const [left, right] = halves(some[n]);
-        parts[2 * n] = left;
-        parts[2 * n + 1] = right;
+    merge_reader out(bpe);
+    auto const lacks = [&](std::size_t number, json::value merge, std::string_view piece) {
+      in_.wrong(fail(errc::malformed, "JSON: merge ", number, " at byte ", merge.offset(), ": ", piece,
+                     " is not in the vocabulary"));
+    };
+    for (auto const merge : merges.elements()) {
+      std::string_view left, right;
+      if (merge.kind() == json::kind::string) {
+        auto const both = *merge.as_string();
+        if (follow(out, both, text_)) continue;
+        auto const space = both.find(' ');
+        if (space == both.npos) return in_.wrong(merge, "a merge: two pieces");
+        left = both.substr(0, space);
+        right = both.substr(space + 1);
+      } else {
+        auto const head = merge[0].as_string(), tail = merge[1].as_string();
+        if (merge.size() != 2 || !head || !tail) return in_.wrong(merge, "a merge: two pieces");
+        left = *head;
+        right = *tail;
+        auto const spelled = [this](token id) { return by_id_[static_cast<std::size_t>(id)]; };
+        if (out.follow([&](std::string_view whole) { return find_seam_of_two(left, right, whole); }, spelled)) continue;
       }
-      find(bpe.pieces, {parts.data(), 2 * n}, ids);
-      for (std::size_t i = 0; i < 2 * n && in_; ++i)
-        if (ids[i] == no_token)
-          in_.wrong(fail(errc::malformed, "JSON: merge ", bpe.merges.size() + i / 2, " at byte ", some[i / 2].offset(),
-                         ": ", parts[i], " is not in the vocabulary"));
-      if (!in_) return;
-      for (std::size_t i = 0; i < n; ++i) bpe.merges.push_back({ids[2 * i], ids[2 * i + 1]});
+      out.flush();
+      token const head = find(bpe, left), tail = find(bpe, right);
+      if (head == no_token || tail == no_token)
+        return lacks(bpe.merges.size(), merge, head == no_token ? left : right);
+      out.add(head, tail);
     }
+    out.flush();
+    if (auto const number = out.first_lacking(); number < bpe.merges.size())
+      lacks(number, merges[number], "a part of it");
   }
-  /// "a b" or ["a", "b"]
-  constexpr std::pair<std::string_view, std::string_view> halves(json::value merge) {
-    if (merge.kind() == json::kind::array && merge.size() == 2) {
-      auto const left = merge[0].as_string(), right = merge[1].as_string();
-      if (left && right) return {*left, *right};
-    } else if (auto const both = merge.as_string()) {
-      auto const space = both->find(' ');
-      if (space != both->npos) return {both->substr(0, space), both->substr(space + 1)};
-    }
-    in_.wrong(merge, "a merge: two pieces");
-    return {};
+  constexpr bool follow(merge_reader& out, std::string_view merge, std::string_view file) const {
+    auto const spelled = [this](token id) { return by_id_[static_cast<std::size_t>(id)]; };
+    return out.follow([&](std::string_view whole) { return find_seam(merge, whole, file); }, spelled);
   }
 
   constexpr token_model::wordpiece read_wordpiece() {
     token_model::wordpiece w;
     w.pieces = pieces();
-    index_ = piece_index(w.pieces);
     w.unknown = role(w.pieces, "unk_token", "[UNK]");
     w.continuing_prefix = owned_text(in_.text_or(model_, "continuing_subword_prefix", "##"));
     w.longest_word = static_cast<std::size_t>(in_.number(model_, "max_input_chars_per_word", 100));
@@ -134,7 +146,6 @@ class json_model_reader {
   constexpr token_model::word_level read_word_level() {
     token_model::word_level w;
     w.pieces = pieces();
-    index_ = piece_index(w.pieces);
     w.unknown = role(w.pieces, "unk_token", "<unk>");
     return w;
   }
@@ -159,7 +170,7 @@ class json_model_reader {
   constexpr vocabulary pieces(json::value vocab) {
     vocabulary out;
     if (vocab.kind() != json::kind::object) in_.wrong(model_, "a vocab: an object of ids");
-    std::vector<std::string_view> by_id;
+    auto& by_id = by_id_;
     by_id.reserve(vocab.size());
     std::size_t const most = std::min(most_tokens, 16 * vocab.size() + 65536); // or one id could ask for much memory
     std::size_t bytes = 0;
@@ -182,45 +193,40 @@ class json_model_reader {
     return out;
   }
   constexpr bool add(vocabulary& out, std::string_view piece) {
-    spelled_.clear();
-    bool const spelled = bytes_ && append_bytes(piece, spelled_);
-    auto const text = spelled ? std::string_view(spelled_.data(), spelled_.size()) : piece;
-    bool const usable = !piece.empty() && (spelled || !bytes_); // else no byte-level text comes to it
-    if (out.add(text, usable ? token_kind::normal : token_kind::unused)) return true;
+    if (out.add_in_place(piece.size(), [&](char* to) { return write(piece, to); })) return true;
     in_.wrong(fail(errc::unsupported, "JSON: pieces of 4 GiB and more"));
     return false;
   }
 
-  /// The tokens of at most `piece_index::together` pieces as the file spells them.
-  constexpr void find(vocabulary const& pieces, std::span<std::string_view const> spelled, std::span<token> out) {
-    std::array<std::string_view, piece_index::together> texts;
-    std::array<std::size_t, piece_index::together> ends{};
-    spelled_.clear();
-    for (std::size_t i = 0; i < spelled.size(); ++i) {
-      if (!bytes_ || !append_bytes(spelled[i], spelled_))
-        spelled_.insert(spelled_.end(), spelled[i].begin(), spelled[i].end());
-      ends[i] = spelled_.size();
-    }
-    for (std::size_t i = 0, begin = 0; i < spelled.size(); begin = ends[i++])
-      texts[i] = {spelled_.data() + begin, ends[i] - begin};
-    index_.find(pieces, {texts.data(), spelled.size()}, out);
+  /// Writes a piece as the model has it, in at most as many bytes, and returns how many, and of which kind it is.
+  constexpr std::pair<std::size_t, token_kind> write(std::string_view piece, char* to) const {
+    auto const size = bytes_ ? write_bytes(piece, to) : -1;
+    bool const usable = !piece.empty() && (size >= 0 || !bytes_); // else no byte-level text comes to it
+    auto const kind = usable ? token_kind::normal : token_kind::unused;
+    if (size >= 0) return {static_cast<std::size_t>(size), kind};
+    std::copy(piece.begin(), piece.end(), to);
+    return {piece.size(), kind};
   }
-  constexpr token find(vocabulary const& pieces, std::string_view spelled) {
-    token id = no_token;
-    find(pieces, {&spelled, 1}, {&id, 1});
-    return id;
+  /// The piece as the model has it.
+  constexpr std::string_view text_of(std::string_view spelled) {
+    room_.resize(spelled.size(), '\0');
+    return {room_.data(), write(spelled, room_.data()).first};
+  }
+  constexpr token find(token_model::bpe const& bpe, std::string_view spelled) {
+    return bpe.index->find(bpe.pieces, text_of(spelled));
   }
   /// The token whose piece a field names.
-  constexpr token role(vocabulary const& pieces, std::string_view key, std::string_view fallback = {}) {
+  constexpr token role(vocabulary const& pieces, std::string_view key, std::string_view fallback) {
     auto const piece = in_.text_or(model_, key, fallback);
-    return piece.empty() ? no_token : find(pieces, piece);
+    return piece.empty() ? no_token : piece_index(pieces).find(pieces, text_of(piece));
   }
 
   json_fields& in_;
   json::value model_;
+  std::string_view text_; // of the file
   bool bytes_;
-  std::vector<char> spelled_;
-  piece_index index_;
+  std::vector<std::string_view> by_id_; // tokens as the file spells them
+  std::vector<char> room_;
 };
 
 constexpr std::optional<truncation> read_truncation(json_fields& in, json::value root) {
@@ -279,7 +285,7 @@ constexpr result<tokenizer_definition> read_tokenizer_json(std::string_view text
   out.postprocessors = detail::read_postprocessors(in, root["post_processor"]);
   out.decoders = detail::read_decoders(in, root["decoder"]);
   if (root["model"].kind() != json::kind::object) in.wrong(root, "a key model with an object");
-  if (in) out.model = detail::json_model_reader(in, root["model"], is_byte_level(out)).read();
+  if (in) out.model = detail::json_model_reader(in, root["model"], text, is_byte_level(out)).read();
   if (!in) return in.error();
   return out;
 }

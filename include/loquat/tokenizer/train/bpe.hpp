@@ -158,11 +158,11 @@ class bpe_alphabet {
 };
 
 /// Where a pair was merged more than once, the last time counts.
-constexpr void keep_last(std::vector<std::array<token, 2>>& merges) {
+constexpr void keep_last(std::vector<merge_rule>& merges) {
   key_index seen;
   std::size_t to = merges.size();
   for (std::size_t i = merges.size(); i-- > 0;) {
-    auto const [left, right] = merges[i];
+    auto const [left, right, merged] = merges[i];
     auto const known = seen.size();
     seen.add(std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right));
     if (seen.size() != known) merges[--to] = merges[i];
@@ -199,7 +199,7 @@ constexpr result<token_model::bpe> train_bpe_model(word_counts const& counts, bp
       return fail(errc::capacity, "training: different words of 4 G characters and more");
   }
 
-  std::vector<std::array<token, 2>> merges;
+  std::vector<merge_rule> merges;
   std::vector<char> spelled;
   while (pieces.size() < how.vocabulary) {
     auto const best = pairs.take_best();
@@ -214,7 +214,7 @@ constexpr result<token_model::bpe> train_bpe_model(word_counts const& counts, bp
     if (id == no_token) return fail(errc::capacity, "training: pieces of 4 GiB and more");
     auto const whole = static_cast<std::uint32_t>(id);
     rules.lengths[whole] = rules.lengths[left] + rules.lengths[right];
-    merges.push_back({static_cast<token>(left), static_cast<token>(right)});
+    merges.push_back({static_cast<token>(left), static_cast<token>(right), id});
     pairs.merge(best, whole);
     if (merges.size() % 100 == 0 && !detail::goes_on(observer, {train_stage::merge, pieces.size(), how.vocabulary}))
       return fail(errc::cancelled, "training: stopped");
