@@ -17,9 +17,10 @@ using detail::find_seam_of_two;
 using detail::no_seam;
 
 constexpr bool seams() {
-  return find_seam("a b", "ab", "") == 1 && find_seam("ab c", "abc", "") == 2 && find_seam("a bc", "abd", "") == no_seam &&
-         find_seam("abc", "ab", "") == no_seam && find_seam(" b", "b", "") == no_seam &&
-         find_seam("  b", " b", "") == 1 && find_seam("a b", "abc", "") == no_seam && find_seam("", "", "") == no_seam &&
+  return find_seam("a b", "ab", "") == 1 && find_seam("ab c", "abc", "") == 2 &&
+         find_seam("a bc", "abd", "") == no_seam && find_seam("abc", "ab", "") == no_seam &&
+         find_seam(" b", "b", "") == no_seam && find_seam("  b", " b", "") == 1 &&
+         find_seam("a b", "abc", "") == no_seam && find_seam("", "", "") == no_seam &&
          find_seam("a  b", "a b", "") == 1; // the first space
 }
 static_assert(seams());
@@ -71,7 +72,10 @@ constexpr std::string_view space = "\xC4\xA0", umlaut = "\xC3\x83\xC2\xA4"; // o
 
 constexpr bool follows() {
   bool good = true;
-  auto const all = read({"a", "b", space, "\xC3\x83", "\xC2\xA4", "ab", "\xC4\xA0" "a", umlaut, "aba"},
+  auto const all = read({"a", "b", space, "\xC3\x83", "\xC2\xA4", "ab",
+                         "\xC4\xA0"
+                         "a",
+                         umlaut, "aba"},
                         {"a b", "\xC4\xA0 a", "\xC3\x83 \xC2\xA4", "ab a", "a b"}, good);
   return good && all == std::vector<merge_rule>{{0, 1, 5}, {2, 0, 6}, {3, 4, 7}, {5, 0, 8}, {0, 1, 5}};
 }
@@ -99,9 +103,9 @@ TEST_CASE("merge_reader: more merges than are looked up together, some out of or
 
 TEST_CASE("merge_reader: a part that is no token is noticed") {
   bool good = true;
-  auto const found = read({"a", "b", "abc"}, {"a bc"}, good);
+  auto const found = read({"a", "abc"}, {"a bc"}, good);
   CHECK_FALSE(good);
-  CHECK(found[0] == merge_rule{0, no_token, 2});
+  CHECK(found[0] == merge_rule{0, no_token, 1});
 }
 
 } // namespace tokenizer_merge_reader_test

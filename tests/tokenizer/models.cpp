@@ -242,6 +242,80 @@ TEST_CASE("unigram: the best way is the best of all ways, and n_best has them in
   }
 }
 
+/// The pieces of the best way to cut a word, and their ends, by one long table. Unknown characters are ASCII.
+std::vector<token> best_way(token_model::unigram const& model, std::string_view word, double unknown_score) {
+  struct end {
+    double score = 0;
+    std::size_t begin = 0;
+    token id = -2;
+  };
+  std::vector<end> ends(word.size() + 1);
+  auto const rounded = [&](double sum) {
+    return model.sentencepiece ? static_cast<double>(static_cast<float>(sum)) : sum;
+  };
+  for (std::size_t at = 0; at < word.size(); ++at) {
+    auto const offer = [&](token id, std::size_t size, double sum) {
+      auto& e = ends[at + size];
+      if (e.id == -2 || sum > e.score) e = {rounded(sum), at, id};
+    };
+    bool known = false;
+    for (std::size_t i = 0; i < model.pieces.size(); ++i) {
+      auto const id = static_cast<token>(i);
+      auto const piece = model.pieces.piece(id);
+      if (id == model.unknown || !word.substr(at).starts_with(piece)) continue;
+      offer(id, piece.size(), ends[at].score + model.scores[i]);
+      known = known || piece.size() == 1;
+    }
+    if (!known) offer(model.unknown, 1, rounded(ends[at].score + unknown_score));
+  }
+  std::vector<token> out;
+  for (auto at = word.size(); at > 0; at = ends[at].begin) {
+    bool const joins = !out.empty() && ends[at].id == model.unknown && out.back() == model.unknown;
+    if (joins) continue;
+    out.push_back(static_cast<token>(at));
+    out.push_back(ends[at].id);
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+TEST_CASE("unigram: a long word is cut like a short one") {
+  std::mt19937 random(12);
+  for (int round = 0; round < 24; ++round) {
+    token_model::unigram definition;
+    definition.pieces = words({"<unk>", "a"});
+    definition.scores = {0, -3};
+    definition.unknown = 0;
+    double worst = -3;
+    for (auto n = 3 + random() % 6; n > 0; --n) { // of the shortest first, so that pieces of any length compete
+      auto const piece = random_text(random, 2 + random() % (round % 3 == 0 ? 4 : 40), 2);
+      if (definition.pieces.find(piece) != no_token) continue;
+      (void)definition.pieces.add(piece, token_kind::normal);
+      definition.scores.push_back(-static_cast<double>(random() % 1000) / 64);
+      worst = std::min(worst, definition.scores.back());
+    }
+    definition.sentencepiece = round % 2 != 0;
+    std::string word = random_text(random, 40'000, 2);
+    word += std::string(random() % 60'000, 'a') + std::string(round % 4 == 0 ? 40'000 : random() % 9, '?');
+    word += random_text(random, random() % 40'000, 3);
+    auto const model = unigram::make(definition).value();
+    auto const want = best_way(definition, word, worst - 10);
+    CHECK(places(model, word) == want);
+  }
+}
+
+TEST_CASE("unigram: a long word takes no more memory than its undecided part") {
+  token_model::unigram definition{.pieces = words({"a", "b", "ab", "ba", "aba"}), .scores = {-3, -3, -5, -5, -6}};
+  auto const model = unigram::make(std::move(definition)).value();
+  std::mt19937 random(13);
+  unigram::workspace room;
+  std::size_t count = 0;
+  model.encode(random_text(random, 1'000'000, 2), room, [&](token, std::size_t, std::size_t) { ++count; });
+  CHECK(room.ends.capacity() < 100'000);
+  CHECK(room.path.capacity() < 100'000);
+  CHECK(count > 300'000);
+}
+
 TEST_CASE("unigram: samples come as often as their probabilities say") {
   token_model::unigram definition;
   definition.pieces = words({"<unk>", "a", "b", "ab", "ba"});

@@ -65,7 +65,7 @@ class file {
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< what messages call it
   /// All bytes of it, or of the first part of a split one.
   constexpr std::string_view text() const noexcept { return all_; }
-  constexpr std::uint32_t version() const noexcept { return layout_.version; }              ///< of the format: 2 or 3
+  constexpr std::uint32_t version() const noexcept { return layout_.version; }            ///< of the format: 2 or 3
   constexpr std::uint32_t alignment() const noexcept { return layout_.alignment; }        ///< of tensor data, in bytes
   constexpr std::span<entry const> metadata() const noexcept { return layout_.metadata; } ///< in the order of the file
   constexpr std::span<tensor_view const> tensors() const noexcept { return layout_.tensors; } ///< the same

@@ -33,7 +33,7 @@ class vocabulary {
  public:
   constexpr vocabulary() = default;
 
-  constexpr std::size_t size() const noexcept { return kinds_.size(); }       ///< ids are 0 … size() - 1
+  constexpr std::size_t size() const noexcept { return kinds_.size(); }      ///< ids are 0 … size() - 1
   constexpr std::size_t size_bytes() const noexcept { return ends_.back(); } ///< of all pieces together
   /// The bytes of a token; empty for an id out of range.
   constexpr std::string_view piece(token id) const noexcept {
@@ -80,7 +80,8 @@ class vocabulary {
     out.reserve(size(), size_bytes());
     for (std::size_t i = 0; i < size(); ++i) {
       auto const from = piece(static_cast<token>(i));
-      if (!out.add_in_place(growth * from.size(), [&](char* to) { return std::pair(write(from, to), kinds_[i]); })) return false;
+      if (!out.add_in_place(growth * from.size(), [&](char* to) { return std::pair(write(from, to), kinds_[i]); }))
+        return false;
     }
     *this = std::move(out);
     return true;
@@ -93,7 +94,7 @@ class vocabulary {
   }
 
  private:
-  std::vector<char> bytes_; // and room for more
+  std::vector<char> bytes_;            // and room for more
   std::vector<std::uint32_t> ends_{0}; // of piece i: ends_[i + 1]
   std::vector<token_kind> kinds_;
 };

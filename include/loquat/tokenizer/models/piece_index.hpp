@@ -63,7 +63,7 @@ class piece_index {
     }
   }
 
-  constexpr std::size_t size() const noexcept { return size_; } ///< of the vocabulary that it is of
+  constexpr std::size_t size() const noexcept { return size_; }  ///< of the vocabulary that it is of
   constexpr bool has_equals() const noexcept { return equals_; } ///< whether some pieces are equal
 
   /// The token with these bytes, or `no_token`.
@@ -137,7 +137,8 @@ class piece_index {
   }
 
   /// Where the piece is, or the empty slot where it would be.
-  [[gnu::always_inline]] constexpr std::size_t locate(vocabulary const& words, std::uint64_t key, std::string_view bytes) const noexcept {
+  [[gnu::always_inline]] constexpr std::size_t locate(vocabulary const& words, std::uint64_t key,
+                                                      std::string_view bytes) const noexcept {
     for (std::size_t i = slot_of(key);;) {
       auto const [low, high, id] = slots_[i];
       if ((low | std::uint64_t{high} << 32) == key && (bytes.size() <= exact || words.piece(id) == bytes)) return i;

@@ -55,13 +55,20 @@ class unigram {
 
   /// Encodes one word. Calls `emit(token id, std::size_t begin, std::size_t end)` with ranges of bytes of the word, in
   /// order. Unknown characters in a row are one token; without an unknown token they are left out. Linear in the word;
-  /// allocates only for words longer than those before.
+  /// allocates only for words longer than those before, and for long ones only where their beginning stays undecided.
   template <class Emit> constexpr void encode(std::string_view word, workspace& room, Emit emit) const {
     each_part(word, [&](std::string_view part, std::size_t offset) {
       if (token const id = find_whole(part); id != no_token && is_word(id))
         return emit(id, offset, offset + part.size());
-      find_best(part, room);
-      emit_best(part, offset, room, emit);
+      auto const put = [&](token piece, std::size_t begin, std::size_t end) {
+        emit(piece, offset + begin, offset + end);
+      };
+      if (part.size() <= most_ends)
+        encode_short(part, room, put);
+      else if (model_.sentencepiece)
+        encode_long<float>(part, most_ends, room, put);
+      else
+        encode_long<double>(part, most_ends, room, put);
     });
   }
 
@@ -80,9 +87,12 @@ class unigram {
   void sample(std::string_view word, double alpha, Random& random, workspace& room, Emit emit) const;
 
  private:
-  static constexpr std::size_t longest = std::size_t{1} << 30; // bytes; a longer word is cut
+  static constexpr std::size_t longest = std::size_t{1} << 30;   // bytes; a longer word is cut
+  static constexpr std::size_t most_ends = std::size_t{1} << 14; // are remembered, unless more are needed
   static constexpr std::uint32_t unreached = std::numeric_limits<std::uint32_t>::max();
 
+  /// Whether unknown characters in a row are not one.
+  constexpr bool unknown_alone() const noexcept { return model_.sentencepiece && model_.byte_fallback; }
   constexpr bool is_word(token id) const noexcept {
     auto const i = static_cast<std::size_t>(id);
     return (words_[i / 64] >> (i % 64) & 1) != 0;
@@ -120,28 +130,87 @@ class unigram {
       find_best_in<double>(word, room);
   }
   template <class Sum> constexpr void find_best_in(std::string_view word, workspace& room) const {
-    auto& ends = room.ends;
-    ends.assign(word.size() + 1, {0, unreached, no_token});
-    for (std::size_t at = 0; at < word.size();) {
-      double const before = ends[at].score;
-      at += each_piece(word.substr(at), [&](token id, std::size_t length, double score) {
-        auto& end = ends[at + length];
-        double sum = score + before;
-        if (id == model_.unknown) sum = static_cast<Sum>(sum); // the others are compared before they are rounded
-        if (end.begin == unreached || sum > end.score)
-          end = {static_cast<double>(static_cast<Sum>(sum)), static_cast<std::uint32_t>(at), id};
-      });
-    }
+    room.ends.assign(word.size() + 1, {0, unreached, no_token});
+    for (std::size_t at = 0; at < word.size();) at += extend<Sum>(word.substr(at), at, room.ends);
+  }
+  /// Goes on from the end at `at`, where `rest` begins, to those of the pieces there. Returns the length of the
+  /// character.
+  template <class Sum>
+  [[gnu::always_inline]] constexpr std::size_t extend(std::string_view rest, std::size_t at,
+                                                      std::vector<workspace::end>& ends) const {
+    double const before = ends[at].score;
+    return each_piece(rest, [&](token id, std::size_t length, double score) {
+      auto& end = ends[at + length];
+      double sum = score + before;
+      if (id == model_.unknown) sum = static_cast<Sum>(sum); // the others are compared before they are rounded
+      if (end.begin == unreached || sum > end.score)
+        end = {static_cast<double>(static_cast<Sum>(sum)), static_cast<std::uint32_t>(at), id};
+    });
   }
 
-  template <class Emit>
-  constexpr void emit_best(std::string_view word, std::size_t offset, workspace& room, Emit& emit) const {
+  /// Puts the path to the end at `end` behind `room.path`; places of `room.ends` begin at `base`.
+  static constexpr void trace(std::size_t end, std::size_t base, workspace& room) {
+    auto const before = static_cast<std::ptrdiff_t>(room.path.size());
+    for (auto at = static_cast<std::uint32_t>(end); at > 0; at = room.ends[at].begin) {
+      auto const begin = static_cast<std::uint32_t>(base) + room.ends[at].begin;
+      room.path.push_back({room.ends[at].id, begin, static_cast<std::uint32_t>(base) + at});
+    }
+    std::reverse(room.path.begin() + before, room.path.end());
+  }
+  template <class Emit> constexpr void encode_short(std::string_view word, workspace& room, Emit emit) const {
+    find_best(word, room);
     room.path.clear();
-    for (auto end = static_cast<std::uint32_t>(word.size()); end > 0; end = room.ends[end].begin)
-      room.path.push_back({room.ends[end].id, room.ends[end].begin, end});
-    std::reverse(room.path.begin(), room.path.end());
-    emit_path(word, room.path,
-              [&](token id, std::size_t begin, std::size_t end) { emit(id, offset + begin, offset + end); });
+    trace(word.size(), 0, room);
+    emit_path(word, room.path, emit);
+  }
+
+  /// Encodes a long word in memory that does not grow with it: now and then the paths to all places that can still be
+  /// gone on from are followed back to where they meet, up to where the best one is known then.
+  template <class Sum, class Emit>
+  constexpr void encode_long(std::string_view word, std::size_t window, workspace& room, Emit emit) const {
+    auto& ends = room.ends;
+    room.path.clear();
+    ends.assign(window + longest_piece_ + 1, {0, unreached, no_token});
+    std::size_t base = 0, at = 0; // of the word; of `ends`, which begins there
+    while (base + at < word.size()) {
+      at += extend<Sum>(word.substr(base + at), at, ends);
+      if (at < window) continue;
+      if (std::size_t const known = meeting(at, ends); known == 0) {
+        window *= 2;
+      } else {
+        trace(known, base, room);
+        emit_all_but_unknown(word, room, emit);
+        auto const rest = ends.begin() + static_cast<std::ptrdiff_t>(known);
+        std::move(rest, rest + static_cast<std::ptrdiff_t>(at - known + longest_piece_ + 1), ends.begin());
+        base += known;
+        at -= known;
+        for (std::size_t i = 0; i <= at + longest_piece_; ++i)
+          if (auto& begin = ends[i].begin; begin != unreached)
+            begin = begin < known ? 0 : begin - static_cast<std::uint32_t>(known); // others are on no path from here on
+        ends.resize(at + longest_piece_ + 1, {});
+      }
+      ends.resize(window + longest_piece_ + 1, {0, unreached, no_token});
+    }
+    trace(at, base, room);
+    emit_path(word, room.path, emit);
+  }
+  /// Where the best paths to `at` and to all ends behind it meet.
+  constexpr std::size_t meeting(std::size_t at, std::vector<workspace::end> const& ends) const noexcept {
+    auto here = static_cast<std::uint32_t>(at);
+    for (std::size_t i = at + 1; i <= at + longest_piece_ && here > 0; ++i)
+      for (auto there = ends[i].begin; there != unreached && there != here;)
+        (there > here ? there : here) = ends[std::max(there, here)].begin;
+    return here;
+  }
+  /// Emits `room.path` but for unknown characters at its end, which more may follow; these stay there as one.
+  template <class Emit> constexpr void emit_all_but_unknown(std::string_view word, workspace& room, Emit& emit) const {
+    auto& path = room.path;
+    auto known = path.size();
+    while (!unknown_alone() && known > 0 && path[known - 1].id == model_.unknown) --known;
+    emit_path(word, std::span(path).first(known), emit);
+    if (known == path.size()) return path.clear();
+    path.front() = {model_.unknown, path[known].begin, path.back().end};
+    path.resize(1, {});
   }
   template <class Emit>
   constexpr void emit_path(std::string_view word, std::span<word_piece const> path, Emit emit) const;
@@ -152,6 +221,7 @@ class unigram {
   byte_trie trie_;
   std::array<token, 256> byte_tokens_{};
   double unknown_score_ = 0;
+  std::size_t longest_piece_ = 4;    // bytes: at least those of any character
   std::vector<std::uint64_t> words_; // bits by id: a word with these bytes is best as this token
 };
 
@@ -164,8 +234,7 @@ constexpr void unigram::emit_path(std::string_view word, std::span<word_piece co
       emit(id, std::size_t{begin}, std::size_t{first_end});
       continue;
     }
-    bool const alone = model_.sentencepiece && model_.byte_fallback;
-    while (!alone && i + 1 < path.size() && path[i + 1].id == model_.unknown) ++i;
+    while (!unknown_alone() && i + 1 < path.size() && path[i + 1].id == model_.unknown) ++i;
     emit_unknown(word.substr(begin, path[i].end - begin), begin, emit);
   }
 }
@@ -213,6 +282,7 @@ constexpr result<unigram> unigram::make(token_model::unigram definition) {
       return fail(errc::malformed, "unigram: the score of token ", i, " is no finite number in single precision");
     if (!is_text(pieces.kind(id))) continue;
     entries.push_back({pieces.piece(id), id});
+    out.longest_piece_ = std::max(out.longest_piece_, pieces.piece(id).size());
     if (model.sentencepiece && pieces.kind(id) == token_kind::user_defined) continue;
     worst = std::min(worst, score);
     best = std::max(best, static_cast<float>(score));

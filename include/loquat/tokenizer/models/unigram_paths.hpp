@@ -85,7 +85,10 @@ void unigram::sample(std::string_view word, double alpha, Random& random, worksp
           end.score = sum;
       });
     }
-    emit_best(part, offset, room, emit);
+    room.path.clear();
+    trace(part.size(), 0, room);
+    emit_path(part, room.path,
+              [&](token id, std::size_t begin, std::size_t end) { emit(id, offset + begin, offset + end); });
   });
 }
 

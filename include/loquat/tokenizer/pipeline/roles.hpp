@@ -68,9 +68,7 @@ class token_roles {
     return at != by_text_.end() && content(*at) == text ? tokens_[*at].id : no_token;
   }
   /// True for tokens that are no text.
-  constexpr bool is_special(token id) const noexcept {
-    return has(special_, id);
-  }
+  constexpr bool is_special(token id) const noexcept { return has(special_, id); }
 
   /// Takes the tokens around one text from post-processors.
   constexpr void read(std::span<postprocess::step const> steps) {

@@ -223,7 +223,8 @@ class gguf_tokenizer_reader : gguf_tokens {
     }
     out.flush();
     if (auto const number = out.first_lacking(); number < model.merges.size())
-      in_.wrong(errc::malformed, "merges", "merge ", number, ": a part of ", spelled(model.merges[number].merged), " is no token");
+      in_.wrong(errc::malformed, "merges", "merge ", number, ": a part of ", spelled(model.merges[number].merged),
+                " is no token");
   }
 
   // The rest.

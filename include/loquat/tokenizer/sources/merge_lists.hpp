@@ -23,7 +23,7 @@ namespace loquat::detail {
 /// The merges of pieces, the best first. `ranks` by id: the lowest is the best, none twice, all below their number.
 /// `bytes`: symbols begin as bytes, not as characters. User-defined pieces do not merge.
 constexpr std::vector<merge_rule> list_merges(vocabulary const& pieces, std::span<std::uint32_t const> ranks,
-                                                bool bytes) {
+                                              bool bytes) {
   piece_index const index(pieces);
   auto const can_merge = [&](token id) {
     auto const kind = pieces.kind(id);

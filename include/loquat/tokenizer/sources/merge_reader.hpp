@@ -49,7 +49,7 @@ constexpr std::size_t find_long_seam(std::string_view merge, std::string_view wh
 /// `merge` is two pieces and a space between them, the first space behind its first byte: where that is if the pieces
 /// together are `whole`, or `no_seam`. What lies in `file` is looked at 16 bytes at once.
 [[gnu::always_inline]] constexpr std::size_t find_seam(std::string_view merge, std::string_view whole,
-                                                        std::string_view file) noexcept {
+                                                       std::string_view file) noexcept {
   if (merge.size() != whole.size() + 1 || merge.size() < 3) return no_seam;
   if (has_bytes16 && !std::is_constant_evaluated() && whole.size() <= 16) {
     auto const fits = [&](char const* from) { // sixteen bytes, and one more
@@ -73,10 +73,9 @@ class merge_reader {
   constexpr explicit merge_reader(token_model::bpe& model) noexcept
       : model_(&model), prefix_(model.continuing_prefix.view().size()) {}
 
-  /// Adds a merge if it makes what the one before made, or the next piece. `spelled(id)` is how the file spells a piece,
-  /// `seam(whole)` where the left piece ends in that, if it is the text of both.
-  template <class Seam, class Spelled>
-  [[gnu::always_inline]] constexpr bool follow(Seam seam, Spelled spelled) {
+  /// Adds a merge if it makes what the one before made, or the next piece. `spelled(id)` is how the file spells a
+  /// piece, `seam(whole)` where the left piece ends in that, if it is the text of both.
+  template <class Seam, class Spelled> [[gnu::always_inline]] constexpr bool follow(Seam seam, Spelled spelled) {
     if (prefix_ != 0) return false;
     for (token id = last_; id <= last_ + 1 && model_->pieces.contains(id); ++id) {
       std::string_view const whole = spelled(id);

@@ -122,8 +122,7 @@ class json_model_reader {
       }
       out.flush();
       token const head = find(bpe, left), tail = find(bpe, right);
-      if (head == no_token || tail == no_token)
-        return lacks(bpe.merges.size(), merge, head == no_token ? left : right);
+      if (head == no_token || tail == no_token) return lacks(bpe.merges.size(), merge, head == no_token ? left : right);
       out.add(head, tail);
     }
     out.flush();

@@ -168,7 +168,8 @@ constexpr result<tokenizer_definition> read_vocab_and_merges(std::string_view vo
   auto const document = json::parse(vocab_json);
   if (!document) return document.error();
   detail::json_fields fields;
-  auto model = detail::json_model_reader(fields, document->root(), vocab_json, true).read_bpe(document->root(), merges_txt);
+  auto model =
+      detail::json_model_reader(fields, document->root(), vocab_json, true).read_bpe(document->root(), merges_txt);
   if (!fields) return fields.error();
   tokenizer_definition out;
   out.model = std::move(model);
