@@ -170,7 +170,8 @@ class unigram {
   constexpr void encode_long(std::string_view word, std::size_t window, workspace& room, Emit emit) const {
     auto& ends = room.ends;
     room.path.clear();
-    ends.assign(window + longest_piece_ + 1, {0, unreached, no_token});
+    std::size_t const reach = longest_piece_ + 4; // of a piece that begins before the end of the window; of a character
+    ends.assign(window + reach, {0, unreached, no_token});
     std::size_t base = 0, at = 0; // of the word; of `ends`, which begins there
     while (base + at < word.size()) {
       at += extend<Sum>(word.substr(base + at), at, ends);
@@ -189,7 +190,7 @@ class unigram {
             begin = begin < known ? 0 : begin - static_cast<std::uint32_t>(known); // others are on no path from here on
         ends.resize(at + longest_piece_ + 1, {});
       }
-      ends.resize(window + longest_piece_ + 1, {0, unreached, no_token});
+      ends.resize(window + reach, {0, unreached, no_token});
     }
     trace(at, base, room);
     emit_path(word, room.path, emit);
