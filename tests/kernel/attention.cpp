@@ -31,6 +31,15 @@ struct shape {
   constexpr std::size_t heads() const { return group * kv_heads; }
 };
 
+// what a token sees
+struct view {
+  std::size_t window = 0;
+  float cap = 0;
+  bool causal = true;
+};
+constexpr std::array all_views{view{},    view{1},    view{5, 2},        view{100},           view{256, 9},
+                               view{300}, view{0, 3}, view{0, 0, false}, view{7, 1.5f, false}};
+
 // a cache with random keys and values at every position, and queries for some tokens
 template <class B> struct filled {
   static constexpr std::size_t layer = 1, tokens = 40;
@@ -57,9 +66,11 @@ template <class B> struct filled {
     return {tokens, sizes.heads() * sizes.dim, cache.capacity, sizes.dim, sizes.heads()};
   }
   // n tokens of which the last sees `length` positions
-  constexpr std::vector<float> attention(B const& backend, std::size_t n, std::size_t length) {
+  constexpr std::vector<float> attention(B const& backend, std::size_t n, std::size_t length, view seen = {}) {
     std::vector<float> out(n * sizes.heads() * sizes.dim, 0.0f);
-    backend.attention(work, cache, {std::span(queries).first(out.size()), out, layer, n, sizes.heads(), length, 0.25f});
+    backend.attention(work, cache,
+                      {std::span(queries).first(out.size()), out, layer, n, sizes.heads(), length, 0.25f, seen.window,
+                       seen.cap, seen.causal});
     return out;
   }
 
@@ -84,37 +95,59 @@ void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& length
   filled expected(plain, type, s, positions);
   struct wanted {
     std::size_t n, length;
+    view seen;
     std::vector<float> out;
   };
   std::vector<wanted> all;
   for (std::size_t length : lengths)
     for (std::size_t n : {1u, 3u, 18u})
-      if (n <= length) all.push_back({n, length, expected.attention(plain, n, length)});
+      for (auto const& seen : all_views)
+        if (n <= length) all.push_back({n, length, seen, expected.attention(plain, n, length, seen)});
   for (auto target : simd::all_targets)
     for (unsigned threads : {1u, 2u, 3u}) {
       if (target > simd::detect()) continue;
       small_cpu const machine({threads, target});
       filled cached(machine, type, s, positions);
       for (auto const& w : all) {
-        INFO("target ", std::string(name(target)), ", threads ", threads, ", ", w.n, " tokens of ", w.length);
-        CHECK(same_bits(cached.attention(machine, w.n, w.length), w.out));
+        INFO("target ", std::string(name(target)), ", threads ", threads, ", ", w.n, " tokens of ", w.length,
+             ", window ", w.seen.window, ", cap ", w.seen.cap, w.seen.causal ? "" : ", all");
+        CHECK(same_bits(cached.attention(machine, w.n, w.length, w.seen), w.out));
       }
     }
 }
 
 // one value of the definition, in double, from keys and values that were not rounded
-double exact(filled<small_reference> const& f, std::size_t query, std::size_t head, std::size_t length, std::size_t d) {
+double exact(filled<small_reference> const& f, std::size_t query, std::size_t head, std::size_t length, std::size_t d,
+             view seen = {}) {
   std::size_t const dim = f.sizes.dim, width = f.sizes.kv_heads * dim, kv = head / f.sizes.group * dim;
   std::vector<double> p(length);
   double largest = -1e30, sum = 0, mixed = 0;
   for (std::size_t t = 0; t < length; ++t) {
     for (std::size_t i = 0; i < dim; ++i)
       p[t] += static_cast<double>(f.queries[query * dim + i]) * static_cast<double>(f.keys[t * width + kv + i]) * 0.25;
+    if (seen.cap != 0) p[t] = std::tanh(p[t] / static_cast<double>(seen.cap)) * static_cast<double>(seen.cap);
+    if (seen.window != 0 && t + seen.window < length) p[t] = -1e30;
     largest = std::max(largest, p[t]);
   }
   for (double& x : p) sum += x = std::exp(x - largest);
   for (std::size_t t = 0; t < length; ++t) mixed += p[t] / sum * static_cast<double>(f.values[t * width + kv + d]);
   return mixed;
+}
+
+TEST_CASE("windows, caps and attention to all are what they say") {
+  shape const s{2, 2, 16};
+  filled f(small_reference{}, kv_type::f32, s, 600);
+  for (auto const& seen : all_views)
+    for (std::size_t length : {5u, 256u, 600u}) {
+      auto const out = f.attention(small_reference{}, 3, length, seen);
+      double worst = 0;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        std::size_t const query = i / 16, t = query / s.heads(), end = seen.causal ? length - 2 + t : length;
+        worst = std::max(
+            worst, std::fabs(static_cast<double>(out[i]) - exact(f, query, query % s.heads(), end, i % 16, seen)));
+      }
+      CHECK(worst < 5e-6);
+    }
 }
 
 TEST_CASE("the reference's attention is near a softmax in double") {

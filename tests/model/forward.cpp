@@ -94,6 +94,7 @@ TEST_CASE("other norms, activations, pairings and feed-forwards are a matter of 
   static constexpr architecture mine{"mine", normalisation::layer, rope_style::halves, activation::gelu, false};
   auto options = sizes;
   options.architecture = "mine";
+  options.gated = false;
   auto const bytes = test::tiny_model(options);
   auto const file = gguf::file::parse(bytes).value();
   auto const run = [&]<class T, class B>(T, B const& backend) {
@@ -103,7 +104,8 @@ TEST_CASE("other norms, activations, pairings and feed-forwards are a matter of 
     return std::vector<float>(out.begin(), out.end());
   };
   CHECK(run(transformer<mine>{}, reference{}) == run(transformer<mine>{}, cpu({2})));
-  CHECK(load(file, reference{}).error().message() == "gguf: no builder for general.architecture mine; known: llama");
+  auto const refused = load(file, reference{});
+  CHECK(refused.error().message().starts_with("gguf: no builder for general.architecture mine; known: llama granite "));
 }
 
 TEST_CASE("a session can be shortened, and goes on as if the rest had never been") {

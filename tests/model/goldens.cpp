@@ -38,12 +38,14 @@ double negative_log_probability(std::span<float const> logits, token id) {
 // last bit of an activation on the edge between two roundings decides, and from that token on all roundings differ and
 // logits by the error of 8-bit activations itself, a few percent of their root mean square here.
 enum class agreement {
-  exact,     // floats: within 1e-3, the same greedy tokens
-  rounded,   // within 1e-2 of the root mean square of the logits
+  exact,   // floats: within 1e-3, the same greedy tokens
+  halves,  // floats, of which the other engine has some in 11 bits (the cache, what an F16 matrix is multiplied with, a
+           // table of GELU): within 8e-3, the same greedy tokens
+  rounded, // within 1e-2 of the root mean square of the logits
   unsettled, // the same for most tokens to 1e-5, until an activation rounds otherwise; then within 6e-2
 };
 
-void check(std::string const& name, agreement kind) {
+void check(std::string const& name, agreement kind, kv_type cache = kv_type::f32, std::size_t shortest = 1) {
   auto const path = test::data("models/" + name), goldens = test::data("models/goldens.jsonl");
   if (!path || !goldens) return;
   auto const file = gguf::open(*path).value();
@@ -54,12 +56,16 @@ void check(std::string const& name, agreement kind) {
   for (std::size_t begin = 0, end; (end = lines.find('\n', begin)) != lines.npos; begin = end + 1) {
     auto const golden = json::parse(std::string_view(lines).substr(begin, end - begin)).value();
     if (golden["model"].as_string().value() != name) continue;
+    if (golden["ids"].size() < shortest) continue;
     ++seen;
     auto const ids = ids_of(golden["ids"]), greedy = ids_of(golden["greedy"]);
     double const rms = golden["logits_rms"].as_double().value();
-    double const tolerance = kind == agreement::exact ? 1e-3 : kind == agreement::rounded ? 1e-2 * rms : 6e-2 * rms;
+    double const tolerance = kind == agreement::exact     ? 1e-3
+                             : kind == agreement::halves  ? 8e-3
+                             : kind == agreement::rounded ? 1e-2 * rms
+                                                          : 6e-2 * rms;
     std::vector<double> deviations;
-    auto s = model.make_session({.kv = kv_type::f32}).value();
+    auto s = model.make_session({.kv = cache}).value();
     std::span<float> logits;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i > 0) {
@@ -70,7 +76,8 @@ void check(std::string const& name, agreement kind) {
       logits = model.forward(s, std::span(ids).subspan(i, 1)).value();
     }
     std::ranges::sort(deviations);
-    if (kind != agreement::exact) CHECK(deviations[deviations.size() / 3] < 1e-5 * rms);
+    bool const floats = kind == agreement::exact || kind == agreement::halves;
+    if (!floats) CHECK(deviations[deviations.size() / 3] < 1e-5 * rms);
     auto const top = ids_of(golden["top_ids"]);
     for (std::size_t i = 0; i < top.size(); ++i)
       CHECK(std::fabs(static_cast<double>(logits[static_cast<std::size_t>(top[i])]) -
@@ -78,7 +85,7 @@ void check(std::string const& name, agreement kind) {
     for (token expected : greedy) {
       auto const best = static_cast<token>(std::ranges::max_element(logits) - logits.begin());
       float const behind = logits[static_cast<std::size_t>(best)] - logits[static_cast<std::size_t>(expected)];
-      CHECK(static_cast<double>(behind) <= (kind == agreement::exact ? 0.0 : tolerance)); // a near tie may flip
+      CHECK(static_cast<double>(behind) <= (floats ? 0.0 : tolerance)); // a near tie may flip
       logits = model.forward(s, std::span(&expected, 1)).value();
     }
   }
@@ -87,6 +94,26 @@ void check(std::string const& name, agreement kind) {
 
 TEST_CASE("goldens: llama") { check("arch-llama.gguf", agreement::exact); }
 TEST_CASE("goldens: llama 3 with rope_freqs") { check("arch-llama3.gguf", agreement::exact); }
+TEST_CASE("goldens: mixtral") { check("arch-mixtral.gguf", agreement::exact); }
+TEST_CASE("goldens: granite") { check("arch-granite.gguf", agreement::exact); }
+TEST_CASE("goldens: qwen2") { check("arch-qwen2.gguf", agreement::exact); }
+TEST_CASE("goldens: qwen2moe") { check("arch-qwen2moe.gguf", agreement::exact); }
+TEST_CASE("goldens: qwen3") { check("arch-qwen3.gguf", agreement::halves, kv_type::f16); }
+// The other engine's logits of a single token differ by up to 0.2 from those that it has for the same token in a batch.
+TEST_CASE("goldens: qwen3moe") { check("arch-qwen3moe.gguf", agreement::halves, kv_type::f16, 2); }
+TEST_CASE("goldens: gemma") { check("arch-gemma.gguf", agreement::exact); }
+TEST_CASE("goldens: gemma2") { check("arch-gemma2.gguf", agreement::halves); }
+TEST_CASE("goldens: gemma3") { check("arch-gemma3.gguf", agreement::halves, kv_type::f16); }
+TEST_CASE("goldens: phi2") { check("arch-phi2.gguf", agreement::halves); }
+TEST_CASE("goldens: phi3") { check("arch-phi3.gguf", agreement::exact); }
+TEST_CASE("goldens: gpt2") { check("arch-gpt2.gguf", agreement::halves); }
+TEST_CASE("goldens: gptneox") { check("arch-gptneox.gguf", agreement::halves); }
+TEST_CASE("goldens: falcon") { check("arch-falcon.gguf", agreement::halves); }
+TEST_CASE("goldens: starcoder2") { check("arch-starcoder2.gguf", agreement::halves); }
+TEST_CASE("goldens: stablelm") { check("arch-stablelm.gguf", agreement::exact); }
+TEST_CASE("goldens: olmo2") { check("arch-olmo2.gguf", agreement::exact); }
+TEST_CASE("goldens: command-r") { check("arch-command-r.gguf", agreement::exact); }
+TEST_CASE("goldens: bitnet") { check("arch-bitnet.gguf", agreement::halves); }
 TEST_CASE("goldens: stories260K, F32") { check("stories260K-f32.gguf", agreement::exact); }
 TEST_CASE("goldens: stories260K, Q8_0 and F32 mixed") { check("stories260K-q8_0.gguf", agreement::rounded); }
 TEST_CASE("goldens: random weights, Q4_0") { check("quant-Q4_0.gguf", agreement::rounded); }

@@ -91,9 +91,9 @@ TEST_CASE("values out of range, of the wrong type or not supported are errors th
   CHECK(with("llama.rope.freq_base", 1e-20f).find("no sensible frequency") != std::string::npos);
   CHECK(with("llama.rope.dimension_count", 40u) ==
         "tiny.gguf: rope.dimension_count 40: expected an even number up to the head's 16");
-  CHECK(with("llama.rope.scaling.type", std::string_view("yarn")) ==
-        "tiny.gguf: rope.scaling.type yarn: expected none or linear");
-  CHECK(with("llama.expert_count", 8u) == "tiny.gguf: a mixture of experts (key llama.expert_count)");
+  CHECK(with("llama.rope.scaling.type", std::string_view("dynamic")) ==
+        "tiny.gguf: rope.scaling.type dynamic: expected none, linear, yarn or longrope");
+  CHECK(with("llama.expert_count", 8u) == "tiny.gguf: no key llama.expert_used_count (expected u64)");
   CHECK(with("llama.attention.layer_norm_rms_epsilon", 0.0f).find("layer_norm_rms_epsilon") != std::string::npos);
   CHECK(with("general.architecture", 7u).find("general.architecture") != std::string::npos);
   CHECK(with("tokenizer.ggml.eos_token_id", std::string_view("x")).find("eos_token_id") != std::string::npos);

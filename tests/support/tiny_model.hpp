@@ -34,7 +34,7 @@ struct random_floats {
 /// Sizes of a tiny model, and what to leave out of it or to add.
 struct tiny_options {
   std::uint32_t layers = 1, embedding = 32, heads = 2, kv_heads = 1, feed_forward = 32, vocabulary = 16, context = 32;
-  bool biases = false, own_output = true;
+  bool biases = false, own_output = true, gated = true;
   std::string_view architecture = "llama";
   std::string_view without = "";    ///< tensor or key to leave out
   std::string_view transposed = ""; ///< matrix whose shape is turned round
@@ -103,7 +103,7 @@ template <loquat::BlockFormat F = loquat::f32> constexpr std::vector<std::byte> 
     matrix(named("attn_v"), o.embedding, o.kv_heads * head);
     matrix(named("attn_output"), o.heads * head, o.embedding);
     norm(named("ffn_norm.weight"));
-    matrix(named("ffn_gate"), o.embedding, o.feed_forward);
+    if (o.gated) matrix(named("ffn_gate"), o.embedding, o.feed_forward);
     matrix(named("ffn_up"), o.embedding, o.feed_forward);
     matrix(named("ffn_down"), o.feed_forward, o.embedding);
   }

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace loquat {
 
@@ -26,14 +27,23 @@ struct attention_task {
   std::span<float const> queries; ///< [n, heads, head_dim]
   std::span<float> output;        ///< [n, heads, head_dim]
   std::size_t layer, n, heads, length;
-  float scale; ///< of the scores: 1/√head_dim
+  float scale;            ///< of the scores: 1/√head_dim
+  std::size_t window = 0; ///< positions that a token sees, the last ones up to its own; 0: all
+  float cap = 0;          ///< scores s become cap · tanh(s / cap); 0: they stay
+  bool causal = true;     ///< else every token sees all of `length`
+
+  /// The positions that new token i sees: from the first to behind the last.
+  constexpr std::pair<std::size_t, std::size_t> seen_by(std::size_t i) const noexcept {
+    std::size_t const end = causal ? length - n + i + 1 : length;
+    return {window != 0 && end > window ? end - window : 0, end};
+  }
 };
 
 /// The largest operations a session will ask for; a backend sizes its workspace by them.
 struct workspace_limits {
-  std::size_t tokens;  ///< of one forward pass
-  std::size_t columns; ///< of the widest matrix
-  std::size_t context; ///< positions of the cache
+  std::size_t tokens;          ///< of one forward pass
+  std::size_t columns;         ///< of the widest matrix
+  std::size_t context;         ///< positions of the cache
   std::size_t head_dim, heads; ///< of the queries
 };
 

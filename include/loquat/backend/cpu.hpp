@@ -203,23 +203,12 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   }
 
   /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
-  void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept {
-    detail::cpu_attention::run(pool_, target_, work.attention, cache, task);
-  }
+  void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept;
 
   /// y = f(y) · x.
-  void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const noexcept {
-    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
-      simd::dispatch<kernel::elementwise>(target_,
-                                          [&](auto kernels) { kernels.gate(kind, y.data() + i, x.data() + i, n); });
-    });
-  }
+  void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const noexcept;
   /// y = f(y).
-  void activate(workspace&, activation kind, std::span<float> y) const noexcept {
-    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
-      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.activate(kind, y.data() + i, n); });
-    });
-  }
+  void activate(workspace&, activation kind, std::span<float> y) const noexcept;
   /// y += x.
   void add(workspace&, std::span<float> y, std::span<float const> x) const noexcept {
     in_parts(y.size(), [&](std::size_t i, std::size_t n) {
@@ -295,6 +284,29 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   E pool_;
   simd::target target_;
 };
+
+// Outside of the class, so that a program that compiles kernels elsewhere does without their code.
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::attention(workspace& work, kv_cache const& cache,
+                                                    attention_task const& task) const noexcept {
+  detail::cpu_attention::run(pool_, target_, work.attention, cache, task);
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::gate(workspace&, activation kind, std::span<float> y,
+                                               std::span<float const> x) const noexcept {
+  in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+    simd::dispatch<kernel::elementwise>(target_,
+                                        [&](auto kernels) { kernels.gate(kind, y.data() + i, x.data() + i, n); });
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::activate(workspace&, activation kind, std::span<float> y) const noexcept {
+  in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+    simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.activate(kind, y.data() + i, n); });
+  });
+}
 
 /// The CPU backend for the library's own block formats. Its kernels take some forty seconds to compile; a program of
 /// several translation units can compile them in one of them alone (`template class loquat::basic_cpu<

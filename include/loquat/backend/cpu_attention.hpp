@@ -91,10 +91,10 @@ class cpu_attention {
     std::size_t at(std::size_t r) const noexcept { // in queries and output
       return ((first + r) / group * task.heads + head * group + (first + r) % group) * dim;
     }
-    std::size_t sees(std::size_t r) const noexcept { // positions
-      return task.length - task.n + (first + r) / group + 1;
-    }
-    std::size_t tiles() const noexcept { return (sees(rows - 1) + kv_layout::positions - 1) / kv_layout::positions; }
+    std::size_t from(std::size_t r) const noexcept { return task.seen_by((first + r) / group).first; }
+    std::size_t to(std::size_t r) const noexcept { return task.seen_by((first + r) / group).second; }
+    std::size_t first_tile(std::size_t r) const noexcept { return from(r) / kv_layout::positions; }
+    std::size_t last_tile(std::size_t r) const noexcept { return (to(r) - 1) / kv_layout::positions; }
   };
 
   // One thread's memory: prepared queries, and states [rows, state floats] so far and of a tile.
@@ -124,9 +124,11 @@ class cpu_attention {
     // states of what the rows see in a tile
     void attend(rows_of_head const& h, std::size_t tile, float* states) const noexcept {
       std::size_t const start = tile * kv_layout::positions, at = cache.tile(h.task.layer, h.head, start);
-      kernel::attention_rows<T> rows{queries(), floats, h.rows, h.dim, {}};
-      for (std::size_t r = 0; r < h.rows; ++r)
-        rows.counts[r] = std::min(kv_layout::positions, std::max(h.sees(r), start) - start);
+      kernel::attention_rows<T> rows{queries(), floats, 0, h.dim, h.task.cap, {}, {}};
+      for (std::size_t r = 0; r < h.rows && h.first_tile(r) <= tile; ++r, ++rows.rows) { // later ones see nothing of it
+        rows.starts[r] = std::max(h.from(r), start) - start;
+        rows.counts[r] = std::min(kv_layout::positions, std::max(h.to(r), start) - start);
+      }
       kernels.attend(rows, in(at), states);
     }
     kernel::attention_tile<T> in(std::size_t tile) const noexcept {
@@ -167,11 +169,16 @@ class cpu_attention {
         rows_of_head const h = part(unit);
         worker<T> const w(kernels, work, thread, cache);
         w.prepare(h);
-        w.attend(h, 0, w.so_far);
-        for (std::size_t t = 1; t < h.tiles(); ++t) {
+        w.attend(h, h.first_tile(0), w.so_far);
+        for (std::size_t t = h.first_tile(0) + 1; t <= h.last_tile(h.rows - 1); ++t) {
           w.attend(h, t, w.next);
-          for (std::size_t r = 0; r < h.rows; ++r)
-            if (h.sees(r) > t * kv_layout::positions) kernels.merge(w.so_far + r * stride, w.next + r * stride, dim);
+          for (std::size_t r = 0; r < h.rows; ++r) {
+            if (t < h.first_tile(r) || t > h.last_tile(r)) continue;
+            if (t == h.first_tile(r))
+              std::copy_n(w.next + r * stride, stride, w.so_far + r * stride);
+            else
+              kernels.merge(w.so_far + r * stride, w.next + r * stride, dim);
+          }
         }
         for (std::size_t r = 0; r < h.rows; ++r)
           kernels.finish(w.so_far + r * stride, dim, task.output.data() + h.at(r));
@@ -183,16 +190,16 @@ class cpu_attention {
     threads.run(units * tiles, [&](std::size_t i, unsigned thread) {
       rows_of_head const h = part(i / tiles);
       worker<T> const w(kernels, work, thread, cache);
-      if (i % tiles >= h.tiles()) return;
+      if (i % tiles < h.first_tile(0) || i % tiles > h.last_tile(h.rows - 1)) return;
       w.prepare(h);
       w.attend(h, i % tiles, state(i % tiles, h, 0));
     });
     run(units, rows * cache.kv_heads * dim * tiles, [&](std::size_t unit, unsigned) {
       rows_of_head const h = part(unit);
       for (std::size_t r = 0; r < h.rows; ++r) {
-        for (std::size_t t = 1; h.sees(r) > t * kv_layout::positions; ++t)
-          kernels.merge(state(0, h, r), state(t, h, r), dim);
-        kernels.finish(state(0, h, r), dim, task.output.data() + h.at(r));
+        float* const all = state(h.first_tile(r), h, r);
+        for (std::size_t t = h.first_tile(r) + 1; t <= h.last_tile(r); ++t) kernels.merge(all, state(t, h, r), dim);
+        kernels.finish(all, dim, task.output.data() + h.at(r));
       }
     });
   }

@@ -165,20 +165,25 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
                   values.data() + i);
   }
 
-  /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions. Tiles of positions
-  /// (`kv_layout`) have a softmax each, with their own maximum, and are then merged in ascending order.
+  /// Attention of n tokens over the cache: causal, token i sees all but the last n − 1 − i positions, and of these only
+  /// a window if there is one. Tiles of positions (`kv_layout`) have a softmax each, with their own maximum, and are
+  /// then merged in ascending order.
   constexpr void attention(workspace&, kv_cache const& cache, attention_task const& task) const {
     std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
     for (std::size_t i = 0; i < task.n * task.heads; ++i) {
-      std::size_t const sees = task.length - task.n + i / task.heads + 1;
+      auto const [from, to] = task.seen_by(i / task.heads);
       std::vector<float> query(task.queries.begin() + static_cast<std::ptrdiff_t>(i * dim),
                                task.queries.begin() + static_cast<std::ptrdiff_t>(i * dim + dim));
       for (float& q : query) q *= task.scale;
       detail::tile_attention state;
-      for (std::size_t first = 0; first < sees; first += kv_layout::positions) {
+      bool empty = true;
+      for (std::size_t first = from / kv_layout::positions * kv_layout::positions; first < to;
+           first += kv_layout::positions) {
         std::size_t const tile = cache.tile(task.layer, i % task.heads / group, first);
-        detail::tile_attention next(cache, tile, std::min(kv_layout::positions, sees - first), query);
-        first == 0 ? void(state = std::move(next)) : state.merge(next);
+        detail::tile_attention next(cache, tile, std::max(from, first) - first,
+                                    std::min(kv_layout::positions, to - first), query, task.cap);
+        empty ? void(state = std::move(next)) : state.merge(next);
+        empty = false;
       }
       for (std::size_t d = 0; d < dim; ++d) task.output[i * dim + d] = state.mixed[d] * (1.0f / state.sum);
     }

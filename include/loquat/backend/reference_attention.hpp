@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -47,16 +48,18 @@ template <class F> constexpr void each_block(kv_cache const& cache, F f) {
     f(b, b * kv_layout::block, std::min(cache.head_dim, (b + 1) * kv_layout::block));
 }
 
-/// The attention of a query to the first n positions of a tile: scores, their maximum, weights exp(score − maximum),
-/// the sum of the weights, and the sum of values times weights. Float sums are taken in ascending order with fused
-/// multiply-adds, that of the weights over sixteen lanes. With a cache of integers, queries and weights (times the
-/// scales of the values) are rounded to 16 bits per block of elements; products of integers are summed exactly.
+/// The attention of a query to positions `from` … `n` of a tile: scores, capped if `cap` is not 0, their maximum,
+/// weights exp(score − maximum), the sum of the weights, and the sum of values times weights. Float sums are taken in
+/// ascending order with fused multiply-adds, that of the weights over sixteen lanes. With a cache of integers, queries
+/// and weights (times the scales of the values) are rounded to 16 bits per block of elements; products of integers are
+/// summed exactly.
 struct tile_attention {
   std::vector<float> mixed;
   float maximum = 0, sum = 0;
 
   constexpr tile_attention() = default;
-  constexpr tile_attention(kv_cache const& cache, std::size_t tile, std::size_t n, std::span<float const> query)
+  constexpr tile_attention(kv_cache const& cache, std::size_t tile, std::size_t from, std::size_t n,
+                           std::span<float const> query, float cap)
       : mixed(query.size(), 0.0f) {
     kv_layout const in_tile = cache.layout();
     auto const key = [&](std::size_t p, std::size_t d) {
@@ -79,6 +82,9 @@ struct tile_attention {
       for (std::size_t p = 0; p < n; ++p)
         for (std::size_t d = 0; d < query.size(); ++d) scores[p] = math::fma(query[d], key(p, d), scores[p]);
 
+    if (cap != 0)
+      for (float& s : scores) s = math::tanh(s * (1.0f / cap)) * cap;
+    std::fill_n(scores.begin(), from, -std::numeric_limits<float>::infinity()); // weight 0
     maximum = *std::max_element(scores.begin(), scores.end());
     lane_sums weights;
     for (std::size_t p = 0; p < n; ++p) weights.add(p, scores[p] = math::exp(scores[p] - maximum));

@@ -29,14 +29,16 @@ template <kv_type T> struct attention_tile {
 /// What rows of elements are multiplied with: floats, or 16 bits where the elements are integers.
 template <kv_type T> using kv_factor = std::conditional_t<has_scales(T), std::int16_t, float>;
 
-/// Some queries that share a key-value head, and how many positions of a tile each of them sees.
+/// Some queries that share a key-value head, and which positions of a tile each of them sees.
 template <kv_type T> struct attention_rows {
   static constexpr std::size_t most = 16; ///< rows
 
   kv_factor<T> const* queries; ///< [rows, padded], as `prepare` leaves them
   float const* query_scales;   ///< [rows, blocks], of q8_0 and q4_0
   std::size_t rows, head_dim;
-  std::size_t counts[most]; ///< ascending, the last one above 0, up to kv_layout::positions
+  float cap;                ///< scores s become cap · tanh(s / cap); 0: they stay
+  std::size_t starts[most]; ///< the first position; ascending
+  std::size_t counts[most]; ///< behind the last; ascending, up to kv_layout::positions; 0, or above the first
 };
 
 /// A query's attention so far: the mix of values under weights exp(score − maximum), the maximum, the weights' sum.

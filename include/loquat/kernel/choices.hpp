@@ -15,6 +15,7 @@ enum class activation : unsigned char {
 enum class rope_style : unsigned char {
   adjacent, ///< (0, 1), (2, 3), …: llama
   halves,   ///< (0, d/2), (1, d/2 + 1), …: GPT-NeoX, qwen2
+  none,     ///< nothing turns: GPT-2
 };
 
 /// How a layer's input is normalised.

@@ -17,17 +17,31 @@ namespace loquat {
 /// Sizes and constants of one model.
 struct hyperparameters {
   std::size_t layers = 0;
-  std::size_t embedding = 0;     ///< elements of a token's vector
-  std::size_t heads = 0;         ///< query heads
-  std::size_t kv_heads = 0;      ///< key-value heads; divides `heads`
-  std::size_t head_dim = 0;      ///< elements of a head
-  std::size_t feed_forward = 0;  ///< elements between the feed-forward matrices
-  std::size_t context = 0;       ///< positions the model was trained for
-  std::size_t rope_dims = 0;     ///< elements of a head that rotate; even
-  float rope_base = 10000;       ///< wavelengths grow as rope_base^(2i / rope_dims)
-  float rope_factor = 1;         ///< positions are divided by it (linear scaling)
-  float epsilon = 1e-5f;         ///< of the norms
-  std::vector<token> end_tokens; ///< tokens after which there is no more
+  std::size_t embedding = 0;    ///< elements of a token's vector
+  std::size_t heads = 0;        ///< query heads
+  std::size_t kv_heads = 0;     ///< key-value heads; divides `heads`
+  std::size_t head_dim = 0;     ///< elements of a head
+  std::size_t feed_forward = 0; ///< elements between the feed-forward matrices
+  std::size_t context = 0;      ///< positions the model was trained for
+  std::size_t rope_dims = 0;    ///< elements of a head that rotate; even
+  float rope_base = 10000;      ///< wavelengths grow as rope_base^(2i / rope_dims)
+  float rope_factor = 1;        ///< positions are divided by it (linear scaling); with yarn those of slow pairs only
+  float epsilon = 1e-5f;        ///< of the norms
+  bool yarn = false;            ///< B. Peng et al., 2023
+  double yarn_beta_fast = 32, yarn_beta_slow = 1; ///< rotations within `original_context`
+  float window_rope_base = 0;                     ///< `rope_base` of layers with a window; 0: that of all
+  float rope_magnitude = 1;                       ///< cosines and sines are multiplied by it
+  std::size_t original_context = 0;               ///< positions before the model was extended; 0: `context`
+  bool parallel = false;                          ///< `block_form::parallel`
+  std::size_t window = 0;                         ///< positions that a layer with a window sees; 0: all
+  float score_scale = 0;                          ///< of attention's scores
+  float score_cap = 0, logit_cap = 0;             ///< c of c · tanh(x / c); 0: none
+  float embedding_scale = 1, residual_scale = 1, logit_scale = 1; ///< factors of token vectors, what layers add, logits
+  std::size_t experts = 0;                                        ///< 0: a feed-forward layer
+  std::size_t experts_used = 0;                                   ///< for each token
+  std::size_t expert_feed_forward = 0;                            ///< elements between an expert's matrices
+  std::size_t shared_feed_forward = 0; ///< the same of the expert that every token uses; 0: there is none
+  std::vector<token> end_tokens;       ///< tokens after which there is no more
 };
 
 namespace detail {
@@ -46,6 +60,11 @@ class parameter_reader {
     if (*value == 0 || *value > std::uint64_t{1} << 31)
       return note(fail(errc::malformed, file_->name(), ": key ", view(key), ": expected 1 to 2^31, found ", *value)), 1;
     return static_cast<std::size_t>(*value);
+  }
+  /// A yes or no.
+  constexpr bool flag(std::string_view suffix, bool fallback) {
+    auto const value = file_->get_or<bool>(view(key_of(suffix)), fallback);
+    return value ? *value : (note(value.error()), fallback);
   }
   /// A positive, finite number.
   constexpr float number(std::string_view suffix, float fallback) {
@@ -86,6 +105,19 @@ class parameter_reader {
   bool failed_ = false;
 };
 
+constexpr void read_experts(parameter_reader& read, hyperparameters& h) {
+  if (!read.has("expert_count")) return;
+  h.experts = read.size("expert_count");
+  h.experts_used = read.size("expert_used_count");
+  constexpr std::size_t most = 4096;
+  read.require(h.experts <= most, errc::unsupported, "expert_count ", h.experts, ": expected at most ", most);
+  read.require(h.experts_used <= h.experts, errc::malformed, "expert_used_count ", h.experts_used, " of expert_count ",
+               h.experts);
+  h.expert_feed_forward = read.size("expert_feed_forward_length", h.feed_forward);
+  if (read.has("expert_shared_feed_forward_length"))
+    h.shared_feed_forward = read.size("expert_shared_feed_forward_length");
+}
+
 } // namespace detail
 
 /// Reads the sizes of a model of architecture `a`. Errors name the key.
@@ -115,10 +147,31 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.epsilon = read.number(
       a.norm == normalisation::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", h.epsilon);
   auto const scaling = read.word("rope.scaling.type");
-  read.require(scaling.empty() || scaling == "none" || scaling == "linear", errc::unsupported, "rope.scaling.type ",
-               scaling, ": expected none or linear");
-  if (scaling == "linear") h.rope_factor = read.number("rope.scaling.factor", 1);
-  read.require(!read.has("expert_count"), errc::unsupported, "a mixture of experts (key ", name(a), ".expert_count)");
+  h.yarn = scaling == "yarn";
+  read.require(scaling.empty() || scaling == "none" || scaling == "linear" || scaling == "longrope" || h.yarn,
+               errc::unsupported, "rope.scaling.type ", scaling, ": expected none, linear, yarn or longrope");
+  if (scaling == "linear" || h.yarn) h.rope_factor = read.number("rope.scaling.factor", 1);
+  h.yarn_beta_fast = static_cast<double>(read.number("rope.scaling.yarn_beta_fast", 32));
+  h.yarn_beta_slow = static_cast<double>(read.number("rope.scaling.yarn_beta_slow", 1));
+  h.window_rope_base = a.window_rope_base;
+  h.rope_magnitude = read.number("rope.scaling.attn_factor", 1);
+  h.original_context = read.size("rope.scaling.original_context_length", h.context);
+  h.parallel = read.flag("use_parallel_residual", a.block == block_form::parallel);
+  if (a.window != window_layers::none && read.has("attention.sliding_window"))
+    h.window = read.size("attention.sliding_window");
+  auto const width = a.broad_scores == h.layers ? static_cast<float>(h.embedding) / static_cast<float>(h.heads)
+                                                : static_cast<float>(h.head_dim);
+  h.score_scale = read.number("attention.scale", 1.0f / math::sqrt(width));
+  if (a.soft_caps) {
+    if (read.has("attn_logit_softcapping")) h.score_cap = read.number("attn_logit_softcapping", 1);
+    if (read.has("final_logit_softcapping")) h.logit_cap = read.number("final_logit_softcapping", 1);
+  }
+  h.embedding_scale =
+      a.scales_embeddings ? math::sqrt(static_cast<float>(h.embedding)) : read.number("embedding_scale", 1);
+  h.residual_scale = read.number("residual_scale", 1);
+  h.logit_scale = read.number("logit_scale", 1);
+  if (a.divides_logits) h.logit_scale = 1.0f / h.logit_scale;
+  read_experts(read, h);
   if (read.failed()) return read.first_error();
 
   for (std::string_view key :

@@ -33,8 +33,10 @@ template <Backend B> class session {
     session s;
     std::size_t const context = options.context != 0 ? options.context : std::min<std::size_t>(h.context, 4096);
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
-    workspace_limits const limits{batch, std::max({h.embedding, h.feed_forward, h.heads * h.head_dim}), context,
-                                  h.head_dim, h.heads};
+    std::size_t const inner =
+        std::max({h.experts != 0 ? h.expert_feed_forward : 0, h.shared_feed_forward, h.feed_forward});
+    workspace_limits const limits{batch, std::max({h.embedding, inner, h.heads * h.head_dim}), context, h.head_dim,
+                                  h.heads};
     s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context};
     // the spans of a pass and their lengths, written once to count and once to take; 64 bits, whatever size_t has
     auto const each = [&, rows = std::uint64_t{batch}](auto use) {
@@ -44,17 +46,24 @@ template <Backend B> class session {
       use(s.keys, rows * (h.kv_heads * h.head_dim));
       use(s.values, rows * (h.kv_heads * h.head_dim));
       use(s.mixed, rows * (h.heads * h.head_dim));
-      use(s.gate, rows * h.feed_forward);
-      use(s.up, rows * h.feed_forward);
+      use(s.branch, h.parallel ? rows * h.embedding : 0);
+      use(s.gate, rows * inner);
+      use(s.up, rows * inner);
+      use(s.router, rows * h.experts);
+      use(s.gathered, h.experts != 0 ? rows * h.embedding : 0);
+      use(s.expert, h.experts != 0 ? rows * h.embedding : 0);
+      use(s.mixture, h.experts != 0 ? rows * h.embedding : 0);
       use(s.cosines, rows * h.rope_dims);
       use(s.sines, rows * h.rope_dims);
+      use(s.window_cosines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
+      use(s.window_sines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
       use(s.logits, std::uint64_t{vocabulary});
     };
     if (context > std::numeric_limits<std::uint32_t>::max() ||
         h.layers * h.kv_heads > (1u << 30) / s.cache.layout().padded())
       return fail(errc::capacity, "session: a context of ", context, " tokens is beyond any memory");
     arena_size size;
-    size.add<token>(context);
+    size.add<token>(context).template add<token>(batch);
     each([&size](std::span<float>&, std::uint64_t n) { size.add<float>(n); });
     s.cache.reserve(size);
     backend.reserve(limits, size);
@@ -63,6 +72,7 @@ template <Backend B> class session {
     s.memory_ = std::move(*memory);
     s.bytes_ = size.bytes();
     s.history_ = s.memory_.template take<token>(context);
+    s.rows = s.memory_.template take<token>(batch);
     each([&s](std::span<float>& span, std::uint64_t n) {
       span = s.memory_.template take<float>(static_cast<std::size_t>(n));
     });
@@ -91,9 +101,16 @@ template <Backend B> class session {
   std::span<float> x, normed;      ///< [batch, embedding]
   std::span<float> queries, mixed; ///< [batch, heads, head_dim]
   std::span<float> keys, values;   ///< [batch, kv_heads, head_dim]
+  std::span<float> branch;         ///< [batch, embedding]: what attention gives, where both parts are added together
   std::span<float> gate, up;       ///< [batch, feed_forward]
+  std::span<float> router;         ///< [batch, experts]
+  std::span<float> gathered;       ///< [batch, embedding]: the inputs of an expert,
+  std::span<float> expert;         ///< [batch, embedding]: its outputs,
+  std::span<float> mixture;        ///< [batch, embedding]: and the sum of all
   std::span<float> cosines, sines; ///< [batch, rope_dims]
-  std::span<float> logits;         ///< [vocabulary]
+  std::span<float> window_cosines, window_sines; ///< the same of layers with a window, if they differ
+  std::span<token> rows;                         ///< [batch]: numbers of rows
+  std::span<float> logits;                       ///< [vocabulary]
 
  private:
   arena memory_;

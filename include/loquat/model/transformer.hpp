@@ -7,6 +7,7 @@
 #include <loquat/core/math.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/feed_forward.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/rope_table.hpp>
@@ -28,9 +29,8 @@ template <architecture A, Backend B> class transformer_model {
   using session = loquat::session<B>; ///< the state of one conversation
 
   /// Puts a model together; `transformer<A>::build` reads the parts from a file.
-  constexpr transformer_model(B const& backend, hyperparameters sizes, model_weights<matrix> weights,
-                              rope_frequencies rope)
-      : backend_(&backend), h_(std::move(sizes)), w_(std::move(weights)), rope_(std::move(rope)) {}
+  constexpr transformer_model(B const& backend, hyperparameters sizes, model_weights<matrix> weights, rope_tables ropes)
+      : backend_(&backend), h_(std::move(sizes)), w_(std::move(weights)), ropes_(std::move(ropes)) {}
 
   constexpr hyperparameters const& sizes() const noexcept { return h_; }             ///< what the model measures
   constexpr std::size_t vocabulary() const noexcept { return w_.embeddings.rows(); } ///< number of tokens
@@ -41,6 +41,9 @@ template <architecture A, Backend B> class transformer_model {
 
   /// A new, empty session: the last allocation. `errc::capacity` if its memory exceeds the cap or the machine.
   constexpr result<session> make_session(session_options options = {}) const {
+    if (A.learned_positions && options.context > h_.context)
+      return fail(errc::argument, "session: a context of ", options.context, " tokens: the model knows ", h_.context,
+                  " positions");
     return session::make(*backend_, h_, vocabulary(), options);
   }
 
@@ -68,41 +71,72 @@ template <architecture A, Backend B> class transformer_model {
  private:
   // x[n, embedding] through all layers, for n tokens that follow those of the session
   constexpr void layers(session& s, std::span<token const> ids) const {
-    std::size_t const n = ids.size(), position = s.tokens().size(), length = position + n;
-    auto const x = s.x.first(n * h_.embedding), normed = s.normed.first(n * h_.embedding);
+    std::size_t const n = ids.size(), position = s.tokens().size();
+    auto const x = s.x.first(n * h_.embedding);
+    turn(s, rope_of(s), position, n, s.cosines, s.sines);
+    if (h_.window_rope_base != 0) turn(s, ropes_.window, position, n, s.window_cosines, s.window_sines);
+    backend_->embed(s.work, w_.embeddings, ids, x);
+    detail::scale(x, h_.embedding_scale);
+    if constexpr (A.learned_positions) {
+      auto const rows = s.rows.first(n);
+      for (std::size_t t = 0; t < n; ++t) rows[t] = static_cast<token>(position + t);
+      backend_->embed(s.work, w_.positions, rows, s.normed.first(x.size()));
+      backend_->add(s.work, x, s.normed.first(x.size()));
+    }
+    for (std::size_t l = 0; l < h_.layers; ++l) layer(s, l, x, n, position);
+  }
+
+  constexpr void layer(session& s, std::size_t l, std::span<float> x, std::size_t n, std::size_t position) const {
+    auto const& w = w_.layers[l];
+    auto const normed = s.normed.first(x.size()), input = A.norm_before ? normed : x;
+    if constexpr (A.norm_before) normalise(s, x, w.attention_norm, normed);
+    auto const attended = h_.parallel ? s.branch.first(x.size()) : normed;
+    attend(s, l, input, n, position, attended);
+    if constexpr (A.norm_after) normalise(s, attended, w.attention_after, attended);
+    detail::scale(attended, h_.residual_scale);
+    if (!h_.parallel) backend_->add(s.work, x, attended);
+
+    if (!w.feed_forward_norm.scale.empty()) normalise(s, x, w.feed_forward_norm, normed);
+    feed_forward_layer<B> const ffn{*backend_, s, A.feed_forward};
+    auto const fed = w.mixture.experts.empty() ? normed : s.mixture.first(x.size());
+    if (!w.mixture.experts.empty()) {
+      ffn.mix(w.mixture, h_, A.router, input, n, fed);
+    } else {
+      auto const inner = ffn.inner(w.feed_forward, input, n);
+      if constexpr (A.inner_norms) normalise(s, inner, w.feed_forward_inner, inner);
+      matmul(s, inner, n, w.feed_forward.down.into(fed));
+    }
+    if constexpr (A.norm_after) normalise(s, fed, w.feed_forward_after, fed);
+    detail::scale(fed, h_.residual_scale);
+    if (h_.parallel) backend_->add(s.work, x, attended);
+    backend_->add(s.work, x, fed);
+  }
+
+  // output[n, embedding] of a layer's attention to input[n, embedding]
+  constexpr void attend(session& s, std::size_t l, std::span<float const> input, std::size_t n, std::size_t position,
+                        std::span<float> output) const {
+    auto const& w = w_.layers[l];
+    bool const window = sees_window(A, l) && h_.window != 0;
     auto const queries = s.queries.first(n * h_.heads * h_.head_dim), mixed = s.mixed.first(queries.size());
     auto const keys = s.keys.first(n * h_.kv_heads * h_.head_dim), values = s.values.first(keys.size());
-    auto const gate = s.gate.first(n * h_.feed_forward), up = s.up.first(gate.size());
-    auto const cosines = s.cosines.first(n * h_.rope_dims), sines = s.sines.first(cosines.size());
-    float const scale = 1.0f / math::sqrt(static_cast<float>(h_.head_dim));
-
-    for (std::size_t t = 0; t < n; ++t)
-      rope_.fill(A.rope, position + t, cosines.subspan(t * h_.rope_dims, h_.rope_dims),
-                 sines.subspan(t * h_.rope_dims, h_.rope_dims));
-    backend_->embed(s.work, w_.embeddings, ids, x);
-    for (std::size_t l = 0; l < h_.layers; ++l) {
-      auto const& layer = w_.layers[l];
-
-      normalise(s, x, layer.attention_norm, normed);
-      matmul(s, normed, n, layer.q.into(queries), layer.k.into(keys), layer.v.into(values));
+    matmul(s, input, n, w.q.into(queries), w.k.into(keys), w.v.into(values));
+    if constexpr (A.qk_norm != query_key_norm::none) {
+      normalise(s, queries, w.q_norm, queries);
+      normalise(s, keys, w.k_norm, keys);
+    }
+    if constexpr (A.rope != rope_style::none) {
+      bool const other = h_.window_rope_base != 0 && sees_window(A, l);
+      auto const cosines = (other ? s.window_cosines : s.cosines).first(n * h_.rope_dims);
+      auto const sines = (other ? s.window_sines : s.sines).first(n * h_.rope_dims);
       backend_->rope(s.work, A.rope, queries, n, h_.head_dim, cosines, sines);
       backend_->rope(s.work, A.rope, keys, n, h_.head_dim, cosines, sines);
-      backend_->store_kv(s.work, s.cache, l, position, keys, values);
-      backend_->attention(s.work, s.cache, {queries, mixed, l, n, h_.heads, length, scale});
-      matmul(s, mixed, n, layer.output.into(normed));
-      backend_->add(s.work, x, normed);
-
-      normalise(s, x, layer.feed_forward_norm, normed);
-      if constexpr (A.gated) {
-        matmul(s, normed, n, layer.gate.into(gate), layer.up.into(up));
-        backend_->gate(s.work, A.feed_forward, gate, up);
-      } else {
-        matmul(s, normed, n, layer.up.into(gate));
-        backend_->activate(s.work, A.feed_forward, gate);
-      }
-      matmul(s, gate, n, layer.down.into(normed));
-      backend_->add(s.work, x, normed);
     }
+    backend_->store_kv(s.work, s.cache, l, position, keys, values);
+    backend_->attention(
+        s.work, s.cache,
+        {queries, mixed, l, n, h_.heads, position + n, h_.score_scale, window ? h_.window : 0, h_.score_cap});
+    if constexpr (A.inner_norms) normalise(s, mixed, w.attention_inner, mixed);
+    matmul(s, mixed, n, w.output.into(output));
   }
 
   // logits[vocabulary] of the last of the n tokens in x
@@ -110,6 +144,23 @@ template <architecture A, Backend B> class transformer_model {
     auto const normed = s.normed.first(h_.embedding);
     normalise(s, s.x.subspan((n - 1) * h_.embedding, h_.embedding), w_.output_norm, normed);
     matmul(s, normed, 1, w_.output.into(s.logits));
+    detail::scale(s.logits, h_.logit_scale);
+    if (h_.logit_cap == 0) return;
+    detail::scale(s.logits, 1.0f / h_.logit_cap);
+    backend_->activate(s.work, activation::tanh, s.logits);
+    detail::scale(s.logits, h_.logit_cap);
+  }
+
+  constexpr rope_frequencies const& rope_of(session const& s) const noexcept {
+    return ropes_.has_long && s.context() > h_.original_context ? ropes_.extended : ropes_.all;
+  }
+  // cosines and sines [n, rope_dims] of n positions
+  constexpr void turn(session&, rope_frequencies const& rope, std::size_t position, std::size_t n,
+                      std::span<float> cosines, std::span<float> sines) const {
+    if constexpr (A.rope != rope_style::none)
+      for (std::size_t t = 0; t < n; ++t)
+        rope.fill(A.rope, position + t, cosines.subspan(t * h_.rope_dims, h_.rope_dims),
+                  sines.subspan(t * h_.rope_dims, h_.rope_dims));
   }
 
   constexpr void normalise(session& s, std::span<float const> x, norm_weights const& w, std::span<float> y) const {
@@ -128,7 +179,7 @@ template <architecture A, Backend B> class transformer_model {
   B const* backend_;
   hyperparameters h_;
   model_weights<matrix> w_;
-  rope_frequencies rope_;
+  rope_tables ropes_;
 };
 
 /// The `ModelBuilder` of an architecture: `transformer<arch::llama>::build(file, backend)`.
@@ -147,9 +198,13 @@ template <architecture A> struct transformer {
     if (!sizes) return sizes.error();
     auto weights = read_weights(file, A, *sizes, backend);
     if (!weights) return weights.error();
-    auto rope = rope_frequencies::make(*sizes, weights->rope_factors);
-    if (!rope) return rope.error().within(file.name());
-    return model<B>(backend, std::move(*sizes), std::move(*weights), std::move(*rope));
+    rope_tables ropes;
+    if constexpr (A.rope != rope_style::none) {
+      auto made = rope_tables::make(*sizes, weights->rope_factors, weights->long_rope_factors);
+      if (!made) return made.error().within(file.name());
+      ropes = std::move(*made);
+    }
+    return model<B>(backend, std::move(*sizes), std::move(*weights), std::move(ropes));
   }
 };
 

@@ -20,6 +20,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -137,29 +138,48 @@ inline result<tokenizer_definition> read_tokenizer(std::string const& path) {
   return definition;
 }
 
-/// The tokenizer that a file describes: a path, the bytes of a file, or a GGUF file that is open. It owns what it
-/// needs. Errors: those of `read_tokenizer` and `tokenizer::make`.
-inline result<tokenizer> tokenizer_from(std::string const& path) {
-  auto definition = read_tokenizer(path);
-  if (!definition) return std::move(definition).error();
-  auto made = tokenizer::make(*std::move(definition));
-  if (!made) return made.error().within(path);
-  return made;
-}
-constexpr result<tokenizer> tokenizer_from(std::span<std::byte const> bytes,
-                                           std::string_view name = "tokenizer") { ///< \overload
-  auto definition = read_tokenizer(bytes, name);
+namespace detail {
+
+constexpr result<tokenizer> build_tokenizer(result<tokenizer_definition> definition, std::string_view name) {
   if (!definition) return std::move(definition).error();
   auto made = tokenizer::make(*std::move(definition));
   if (!made) return made.error().within(name);
   return made;
 }
+
+} // namespace detail
+
+/// `tokenizer_from` at run time; see `tokenizer_code`.
+template <class = void> struct tokenizer_loader {
+  static result<tokenizer> load(std::string const& path);                                ///< from a path,
+  static result<tokenizer> load(std::span<std::byte const> bytes, std::string_view name); ///< from bytes,
+  static result<tokenizer> load(gguf::file const& file);                                 ///< and from a GGUF file
+};
+template <class T> result<tokenizer> tokenizer_loader<T>::load(std::string const& path) {
+  return detail::build_tokenizer(read_tokenizer(path), path);
+}
+template <class T>
+result<tokenizer> tokenizer_loader<T>::load(std::span<std::byte const> bytes, std::string_view name) {
+  return detail::build_tokenizer(read_tokenizer(bytes, name), name);
+}
+template <class T> result<tokenizer> tokenizer_loader<T>::load(gguf::file const& file) {
+  return detail::build_tokenizer(read_gguf_tokenizer(file), file.name());
+}
+#ifdef LOQUAT_SEPARATE_TOKENIZERS
+extern template struct tokenizer_loader<>;
+#endif
+
+/// The tokenizer that a file describes: a path, the bytes of a file, or a GGUF file that is open. It owns what it
+/// needs. Errors: those of `read_tokenizer` and `tokenizer::make`.
+inline result<tokenizer> tokenizer_from(std::string const& path) { return tokenizer_loader<>::load(path); }
+constexpr result<tokenizer> tokenizer_from(std::span<std::byte const> bytes,
+                                           std::string_view name = "tokenizer") { ///< \overload
+  if (!std::is_constant_evaluated()) return tokenizer_loader<>::load(bytes, name);
+  return detail::build_tokenizer(read_tokenizer(bytes, name), name);
+}
 constexpr result<tokenizer> tokenizer_from(gguf::file const& file) { ///< \overload
-  auto definition = read_gguf_tokenizer(file);
-  if (!definition) return std::move(definition).error();
-  auto made = tokenizer::make(*std::move(definition));
-  if (!made) return made.error().within(file.name());
-  return made;
+  if (!std::is_constant_evaluated()) return tokenizer_loader<>::load(file);
+  return detail::build_tokenizer(read_gguf_tokenizer(file), file.name());
 }
 
 } // namespace loquat

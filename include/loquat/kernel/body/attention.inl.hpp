@@ -123,13 +123,26 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
     float weights[Q * positions];
     score<Q>(rows, r, tile, weights);
     for (std::size_t q = 0; q < Q; ++q) {
-      float* const state = states + (r + q) * stride;
-      softmax(weights + q * positions, rows.counts[r + q], rows.counts[r + Q - 1], state[top_at], state[top_at + 1]);
+      float *const state = states + (r + q) * stride, *const own = weights + q * positions;
+      if (rows.cap != 0) limit(own + first_of(rows, r), rows.counts[r + q] - first_of(rows, r), rows.cap);
+      for (std::size_t p = 0; p < rows.starts[r + q]; ++p) own[p] = -__builtin_inff();
+      softmax(own, rows.counts[r + q], rows.counts[r + Q - 1], state[top_at], state[top_at + 1]);
     }
     mix<Q>(rows, r, tile, weights, states + r * stride);
   }
 
-  // scores[q, position]; those beyond a row's count are anything
+  // where products begin: no row from r on sees what is before, which weighs nothing
+  template <kv_type T> static std::size_t first_of(attention_rows<T> const& rows, std::size_t r) noexcept {
+    return rows.starts[r] / 32 * 32;
+  }
+  // x[n] = cap · tanh(x / cap), and what is behind it up to a multiple of sixteen
+  static void limit(float* x, std::size_t n, float cap) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::f32x16 const inverse = v::broadcast(1.0f / cap), caps = v::broadcast(cap);
+    for (std::size_t i = 0; i < n; i += 16) v::store(x + i, v::mul(v::tanh(v::mul(v::load(x + i), inverse)), caps));
+  }
+
+  // scores[q, position]; those beyond a row's count, and before what all rows see, are anything
   template <std::size_t Q, kv_type T>
   LOQUAT_INLINE static void score(attention_rows<T> const& rows, std::size_t r, attention_tile<T> const& tile,
                                   float* scores) noexcept {
@@ -137,7 +150,7 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
     constexpr std::size_t W = width<Q>;
     std::size_t const padded = kv_layout{T, rows.head_dim}.padded(), blocks = padded / block;
     auto const* const queries = rows.queries + r * padded;
-    for (std::size_t p = 0; p < rows.counts[r + Q - 1]; p += 16 * W) {
+    for (std::size_t p = first_of(rows, r); p < rows.counts[r + Q - 1]; p += 16 * W) {
       auto const* const keys = advance<T>(tile.keys, p * padded);
       sums_of<kv_type::f32, Q * W> totals;
       if constexpr (!has_scales(T)) {
@@ -186,7 +199,7 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
     namespace v = simd::LOQUAT_TARGET_NS;
     constexpr std::size_t W = width<Q>;
     std::size_t const stride = attention_state_floats(rows.head_dim), padded = stride - kv_layout::lanes;
-    std::size_t const most = rows.counts[r + Q - 1];
+    std::size_t const first = first_of(rows, r), most = rows.counts[r + Q - 1];
     [[maybe_unused]] std::int16_t rounded[Q * positions];
     [[maybe_unused]] float scales[Q]{};
     for (std::size_t d = 0; d < padded; d += 16 * W) {
@@ -197,14 +210,14 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
           for (std::size_t q = 0; q < Q; ++q)
             scales[q] = scale_and_round(weights + q * positions, tile.value_scales + d / block * positions, most,
                                         rounded + q * positions);
-        multiply_add<T, Q, W>(values, positions, rounded, positions, 0, most, sums.v);
+        multiply_add<T, Q, W>(values, positions, rounded, positions, first, most, sums.v);
         LOQUAT_UNROLL
         for (std::size_t i = 0; i < Q * W; ++i)
           v::store(mixed + i / W * stride + d + i % W * 16,
                    v::mul(v::to_floats(sums.v[i]), v::broadcast(scales[i / W])));
       } else {
         std::size_t const common = rows.counts[r];
-        multiply_add<T, Q, W>(values, positions, weights, positions, 0, common, sums.v);
+        multiply_add<T, Q, W>(values, positions, weights, positions, first, common, sums.v);
         LOQUAT_UNROLL
         for (std::size_t q = 1; q < Q; ++q) // later tokens see more
           multiply_add<T, 1, W>(values, positions, weights + q * positions, positions, common, rows.counts[r + q],

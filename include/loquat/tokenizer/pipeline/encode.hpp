@@ -300,7 +300,7 @@ constexpr encoding_progress tokenizer::begin(std::string_view text, workspace& r
 }
 
 /// Encodes on until there are `limit` tokens or more. False if that was the end.
-constexpr bool tokenizer::advance(encoding_progress& now, workspace& room, std::size_t limit) const {
+constexpr bool tokenizer::go_on(encoding_progress& now, workspace& room, std::size_t limit) const {
   while (room.tokens.size() < limit) {
     if (now.in_words) {
       now.in_words = encode_words(now, room, limit);
@@ -316,6 +316,17 @@ constexpr bool tokenizer::advance(encoding_progress& now, workspace& room, std::
   }
   return true;
 }
+constexpr bool tokenizer::advance(encoding_progress& now, workspace& room, std::size_t limit) const {
+  return std::is_constant_evaluated() ? go_on(now, room, limit) : tokenizer_code<>::advance(*this, now, room, limit);
+}
+template <class T>
+bool tokenizer_code<T>::advance(tokenizer const& t, encoding_progress& now, tokenizer_workspace& room,
+                                std::size_t limit) {
+  return t.go_on(now, room, limit);
+}
+#ifdef LOQUAT_SEPARATE_TOKENIZERS
+extern template struct tokenizer_code<>;
+#endif
 
 constexpr std::span<token const> tokenizer::encode_some(std::string_view text, std::size_t limit, workspace& room,
                                                         encode_options options, offset_rule rule) const {

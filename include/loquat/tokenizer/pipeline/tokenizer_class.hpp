@@ -19,7 +19,16 @@
 
 namespace loquat {
 
+class tokenizer;
 class tokenizer_cursor;
+
+/// What of a tokenizer takes long to compile and no constant expression needs. In a program of several translation units
+/// one of them can compile it for all (`template struct loquat::tokenizer_code<>; template struct
+/// loquat::tokenizer_loader<>;`) while the others define LOQUAT_SEPARATE_TOKENIZERS.
+template <class = void> struct tokenizer_code {
+  /// What `tokenizer::advance` does.
+  static bool advance(tokenizer const& t, encoding_progress& now, tokenizer_workspace& room, std::size_t limit);
+};
 
 /// A tokenizer. It owns all that it needs; immutable, so that threads can share it, each with a workspace.
 class tokenizer {
@@ -102,6 +111,7 @@ class tokenizer {
 
  private:
   friend class tokenizer_cursor;
+  friend struct tokenizer_code<>;
   using place = encoding_progress::place;
 
   /// What decoders see: HF gives them the normalized text of an added token that is looked for in normalized text.
@@ -120,6 +130,7 @@ class tokenizer {
                                     offset_rule rule) const;
 
   constexpr bool advance(encoding_progress& now, workspace& room, std::size_t limit) const;
+  constexpr bool go_on(encoding_progress& now, workspace& room, std::size_t limit) const;
   static constexpr void replace_invalid(aligned_text& text, aligned_text& spare);
   constexpr bool next_section(encoding_progress& now, workspace& room) const;
   constexpr void next_stretch(encoding_progress& now, workspace& room) const;

@@ -1,0 +1,222 @@
+/// \file
+/// Every architecture of the zoo: the same bits on both backends, for every split and number of threads; no allocation;
+/// what files may lie about.
+#include "support/allocations.hpp"
+#include "support/random_model.hpp"
+
+#include <loquat/backend/cpu.hpp>
+#include <loquat/backend/reference.hpp>
+#include <loquat/model/load.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <string>
+#include <vector>
+
+namespace model_zoo_test {
+
+using namespace loquat;
+
+namespace {
+
+template <Backend B>
+std::vector<float> logits(gguf::file const& file, B const& backend, std::vector<std::size_t> const& portions,
+                          session_options options = {.kv = kv_type::f32}) {
+  auto const model = load(file, backend).value();
+  auto s = model.make_session(options).value();
+  std::vector<token> ids(std::accumulate(portions.begin(), portions.end(), std::size_t{0}));
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<token>(i * 7 % 40);
+  std::span<float> out;
+  std::size_t at = 0;
+  for (std::size_t n : portions) out = model.forward(s, std::span(ids).subspan(at, n)).value(), at += n;
+  return {out.begin(), out.end()};
+}
+
+void check_bits(architecture const& a, test::random_model_options const& o) {
+  CAPTURE(std::string(name(a)));
+  test::random_model const model(a, o);
+  auto const bytes = model.bytes();
+  auto const file = gguf::file::parse(bytes).value();
+  auto const expected = logits(file, reference{}, {21});
+  for (float const x : expected) REQUIRE(std::isfinite(x));
+  auto const same = [&](std::vector<float> const& other) {
+    return std::memcmp(expected.data(), other.data(), expected.size() * sizeof(float)) == 0;
+  };
+  CHECK(same(logits(file, reference{}, std::vector<std::size_t>(21, 1))));
+  for (auto target : simd::all_targets) {
+    if (target > simd::detect()) continue;
+    INFO("target ", std::string(name(target)));
+    cpu const machine({2, target});
+    CHECK(same(logits(file, machine, {21})));
+    CHECK(same(logits(file, machine, std::vector<std::size_t>(21, 1))));
+    CHECK(same(logits(file, machine, {1, 4, 16})));
+    CHECK(same(logits(file, machine, {21}, {.batch = 6, .kv = kv_type::f32})));
+  }
+  cpu const machine({1});
+  auto const loaded = load(file, machine).value();
+  auto s = loaded.make_session().value();
+  token const ids[]{1, 2, 3};
+  auto const before = test::allocations();
+  CHECK(loaded.forward(s, ids));
+  CHECK(loaded.forward(s, std::span(ids).first(1)));
+  CHECK(test::allocations() == before);
+}
+
+template <class... Builders> void check_all(type_list<Builders...>) {
+  for (bool const fused : {false, true}) (check_bits(Builders::value, {.fused = fused}), ...);
+}
+
+TEST_CASE("zoo: every architecture gives the same bits for every backend, split and target") { check_all(zoo{}); }
+TEST_CASE("zoo: so do mixtures of experts") {
+  check_bits(arch::llama, {.layers = 2, .experts = 5});
+  check_bits(arch::qwen3moe, {.layers = 2, .experts = 5});
+  check_bits(arch::qwen2moe, {.layers = 2, .experts = 5, .shared = 24});
+}
+
+float difference(std::vector<float> const& a, std::vector<float> const& b) {
+  float most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::fabs(a[i] - b[i]));
+  return most;
+}
+template <class More> std::vector<float> with(architecture const& a, More more, test::random_model_options o = {}) {
+  o.more = more;
+  test::random_model const model(a, o);
+  auto const bytes = model.bytes();
+  return logits(gguf::file::parse(bytes).value(), reference{}, {21});
+}
+
+TEST_CASE("zoo: what files say counts") {
+  auto const nothing = [](gguf::writer&, std::string const&) {};
+  auto const plain = with(arch::llama, nothing);
+  auto const changes = [&](std::string const& key, auto value) {
+    return difference(plain,
+                      with(arch::llama, [&](gguf::writer& w, std::string const& p) { w.add(p + "." + key, value); }));
+  };
+  CHECK(changes("embedding_scale", 3.0f) > 0.01f);
+  CHECK(changes("residual_scale", 0.3f) > 0.01f);
+  CHECK(changes("attention.scale", 0.9f) > 0.001f);
+  CHECK(changes("rope.scaling.attn_factor", 1.5f) > 0.001f);
+  auto const doubled =
+      with(arch::llama, [](gguf::writer& w, std::string const& p) { w.add(p + ".logit_scale", 2.0f); });
+  auto const halved =
+      with(arch::granite, [](gguf::writer& w, std::string const& p) { w.add(p + ".logit_scale", 2.0f); });
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    CHECK(doubled[i] == 2 * plain[i]);
+    CHECK(halved[i] == plain[i] / 2);
+  }
+  auto const apart =
+      with(arch::gptneox, [](gguf::writer& w, std::string const& p) { w.add(p + ".use_parallel_residual", true); },
+           {.layers = 1});
+  auto const behind =
+      with(arch::gptneox, [](gguf::writer& w, std::string const& p) { w.add(p + ".use_parallel_residual", false); },
+           {.layers = 1});
+  CHECK(difference(apart, behind) > 0.01f);
+  auto const capped = with(arch::gemma2, nothing);
+  for (float const x : capped) CHECK(std::fabs(x) < 2.0f);
+}
+
+TEST_CASE("zoo: long sessions take the long factors") {
+  test::random_model_options o{.long_factors = true};
+  o.more = [](gguf::writer& w, std::string const& p) {
+    w.add(p + ".rope.scaling.original_context_length", std::uint32_t{32});
+  };
+  test::random_model const model(arch::phi3, o);
+  auto const bytes = model.bytes();
+  auto const file = gguf::file::parse(bytes).value();
+  auto const near = logits(file, reference{}, {21}, {.context = 32}),
+             far = logits(file, reference{}, {21}, {.context = 33});
+  CHECK(difference(near, far) > 1e-4f);
+}
+
+std::string refusal(architecture const& a, test::random_model_options const& o) {
+  test::random_model const model(a, o);
+  auto const bytes = model.bytes();
+  auto const made = load(gguf::file::parse(bytes, "m.gguf").value(), reference{});
+  return made ? "no error" : std::string(made.error().message());
+}
+std::string refusal(architecture const& a, std::string const& key, auto value) {
+  return refusal(a, {.layers = 1, .more = [&](gguf::writer& w, std::string const& p) { w.add(p + "." + key, value); }});
+}
+
+TEST_CASE("zoo: what cannot be is an error that names it") {
+  CHECK(refusal(arch::llama, "expert_used_count", 3u) == "no error"); // there are none
+  CHECK(refusal(arch::llama, "expert_count", 8u) == "m.gguf: no key llama.expert_used_count (expected u64)");
+  auto const experts = [](std::uint32_t count, std::uint32_t used) {
+    return refusal(arch::llama, {.layers = 1, .more = [=](gguf::writer& w, std::string const& p) {
+                                   w.add(p + ".expert_count", count);
+                                   w.add(p + ".expert_used_count", used);
+                                 }});
+  };
+  CHECK(experts(4, 5) == "m.gguf: expert_used_count 5 of expert_count 4");
+  CHECK(experts(1u << 20, 5) == "m.gguf: expert_count 1048576: expected at most 4096");
+  CHECK(experts(4, 2) == "no error"); // a layer without a router is a dense one
+  CHECK(refusal(arch::granite, "residual_scale", -1.0f) ==
+        "m.gguf: key granite.residual_scale: expected a positive number");
+  CHECK(refusal(arch::gemma2, "attention.sliding_window", std::string_view("far")).find("m.gguf: key gemma2.") == 0);
+  CHECK(refusal(arch::llama, "rope.scaling.type", std::string_view("yarn")) == "no error");
+
+  test::random_model_options o{.layers = 1};
+  std::vector<float> const weights(32);
+  o.more = [&](gguf::writer& w, std::string const&) {
+    w.add(
+        tensor_view{"blk.0.attn_sinks.weight", tensor_type::f32, 1, {32, 1, 1, 1}, std::as_bytes(std::span(weights))});
+  };
+  CHECK(refusal(arch::llama, o) == "m.gguf: tensor blk.0.attn_sinks.weight has no place in this architecture");
+}
+
+TEST_CASE("zoo: learned positions end with the trained context") {
+  test::random_model const model(arch::gpt2);
+  auto const bytes = model.bytes();
+  auto const file = gguf::file::parse(bytes).value();
+  auto const loaded = load(file, reference{}).value();
+  CHECK(loaded.make_session({.context = 64}));
+  CHECK(std::string(loaded.make_session({.context = 65}).error().message()) ==
+        "session: a context of 65 tokens: the model knows 64 positions");
+}
+
+constexpr bool routes() {
+  std::array<float, 4> a{1, 3, 2, 3};
+  route(routing::softmax_of_chosen, a, 2);
+  std::array<float, 4> b{0, 0, 0, 0};
+  route(routing::softmax, b, 1);
+  std::array<float, 2> c{5, 5};
+  route(routing::softmax, c, 7); // more than there are
+  return a == std::array<float, 4>{0, 0.5f, 0, 0.5f} && b == std::array<float, 4>{0.25f, 0, 0, 0} &&
+         c == std::array<float, 2>{0.5f, 0.5f};
+}
+static_assert(routes());
+
+TEST_CASE("YaRN turns fast pairs as before and slow ones more slowly") {
+  hyperparameters h;
+  h.rope_dims = 64;
+  h.original_context = 4096;
+  h.rope_factor = 8;
+  auto const plain = rope_frequencies::make_plain(h, h.rope_base).value();
+  h.yarn = true;
+  auto const yarn = rope_frequencies::make(h, {}).value();
+  std::vector<float> c(64), s(64), cy(64), sy(64);
+  plain.fill(rope_style::halves, 1, c, s);
+  yarn.fill(rope_style::halves, 1, cy, sy);
+  float const magnitude = 1 + 0.1f * std::log(8.0f);
+  for (std::size_t i = 0; i < 32; ++i) {
+    double const angle = std::pow(10000.0, -2.0 * static_cast<double>(i) / 64);
+    auto const pair = [](double turns) {
+      return 64 * std::log(4096 / (turns * 2 * 3.141592653589793)) / (2 * std::log(10000.0));
+    };
+    double const low = std::floor(pair(32)), high = std::ceil(pair(1));
+    double const part = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    double const wanted = angle / 8 * part + angle * (1 - part);
+    CHECK(static_cast<double>(cy[i]) ==
+          doctest::Approx(std::cos(wanted) * static_cast<double>(magnitude)).epsilon(1e-6));
+    CHECK(static_cast<double>(sy[i + 32]) ==
+          doctest::Approx(std::sin(wanted) * static_cast<double>(magnitude)).epsilon(1e-6));
+    CHECK(static_cast<double>(c[i]) == doctest::Approx(std::cos(angle)).epsilon(1e-6));
+  }
+}
+
+} // namespace
+
+} // namespace model_zoo_test

@@ -1,0 +1,132 @@
+#pragma once
+/// \file
+/// A small random model of any architecture as a GGUF file in memory.
+
+#include "support/tiny_model.hpp"
+
+#include <loquat/format/gguf_writer.hpp>
+#include <loquat/model/architecture.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test {
+
+/// What architectures leave open.
+struct random_model_options {
+  std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
+  bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
+  bool long_factors = false;
+  std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
+};
+
+/// Its file.
+class random_model {
+ public:
+  static constexpr std::uint32_t embedding = 32, heads = 4, kv_heads = 2, head_dim = 8, feed_forward = 48,
+                                 vocabulary = 40, context = 64;
+
+  explicit random_model(loquat::architecture const& a, random_model_options const& o = {}) : a_(a) {
+    using namespace loquat;
+    std::string const prefix(name(a));
+    auto const key = [&](std::string const& suffix, auto value) { out_.add(prefix + "." + suffix, value); };
+    out_.add("general.architecture", std::string_view(prefix));
+    key("block_count", o.layers);
+    key("context_length", context);
+    key("embedding_length", embedding);
+    key("feed_forward_length", feed_forward);
+    key("attention.head_count", heads);
+    key("attention.head_count_kv", kv_heads);
+    key("rope.dimension_count", head_dim / 2);
+    if (a.window != window_layers::none) key("attention.sliding_window", std::uint32_t{5});
+    if (a.soft_caps) key("attn_logit_softcapping", 3.0f);
+    if (a.soft_caps) key("final_logit_softcapping", 2.0f);
+    if (o.experts != 0) {
+      key("expert_count", o.experts);
+      key("expert_used_count", std::uint32_t{2});
+      key("expert_feed_forward_length", std::uint32_t{16});
+      if (o.shared != 0) key("expert_shared_feed_forward_length", o.shared);
+    }
+    if (o.more) o.more(out_, prefix);
+
+    matrix("token_embd", vocabulary, embedding);
+    if (a.learned_positions) matrix("position_embd", context, embedding, false);
+    if (o.long_factors)
+      for (auto const* part : {"rope_factors_short", "rope_factors_long"})
+        tensor(std::string(part) + ".weight", {head_dim / 4, 1, 1, 1}, 0.2f, part[13] == 'l' ? 4 : 1);
+    for (std::uint32_t l = 0; l < o.layers; ++l) {
+      auto const named = [&](std::string const& part) { return "blk." + std::to_string(l) + "." + part; };
+      std::uint32_t const queries = heads * head_dim, keys = kv_heads * head_dim;
+      bool const parallel = a.block == block_form::parallel;
+      if (a.norm_before) norm(named("attn_norm"), embedding);
+      if (a.norm_before && (!parallel || l % 2 == 0)) norm(named("ffn_norm"), embedding); // in some layers one for both
+      if (a.norm_after) norm(named("post_attention_norm"), embedding), norm(named("post_ffw_norm"), embedding);
+      if (a.inner_norms) norm(named("attn_sub_norm"), queries), norm(named("ffn_sub_norm"), feed_forward);
+      if (a.qk_norm != query_key_norm::none) {
+        bool const each = a.qk_norm == query_key_norm::heads;
+        norm(named("attn_q_norm"), each ? head_dim : queries);
+        norm(named("attn_k_norm"), each ? head_dim : keys);
+      }
+      if (o.fused) {
+        matrix(named("attn_qkv"), queries + 2 * keys, embedding);
+      } else {
+        matrix(named("attn_q"), queries, embedding);
+        matrix(named("attn_k"), keys, embedding);
+        matrix(named("attn_v"), keys, embedding);
+      }
+      matrix(named("attn_output"), embedding, queries);
+      if (o.experts != 0) {
+        matrix(named("ffn_gate_inp"), o.experts, embedding, false);
+        for (auto const* part : {"ffn_gate_exps", "ffn_up_exps"})
+          tensor(named(part) + ".weight", {embedding, 16, o.experts, 1}, 0.5f, 0);
+        tensor(named("ffn_down_exps") + ".weight", {16, embedding, o.experts, 1}, 0.5f, 0);
+        if (o.shared != 0) {
+          matrix(named("ffn_gate_inp_shexp"), 1, embedding, false);
+          feed(named, "_shexp", o.shared, false);
+        }
+      } else {
+        feed(named, "", feed_forward, o.fused);
+      }
+    }
+    norm("output_norm", embedding);
+  }
+
+  std::vector<std::byte> bytes() const { return out_.bytes().value(); } ///< of the file
+
+ private:
+  template <class Named> void feed(Named named, std::string const& suffix, std::uint32_t inner, bool fused) {
+    if (a_.gated && !fused) matrix(named("ffn_gate" + suffix), inner, embedding);
+    matrix(named("ffn_up" + suffix), a_.gated && fused ? 2 * inner : inner, embedding);
+    matrix(named("ffn_down" + suffix), embedding, inner);
+  }
+  void tensor(std::string name, loquat::tensor_shape shape, float gain, float mean) {
+    auto weights = random_(static_cast<std::size_t>(shape[0] * shape[1] * shape[2]));
+    for (float& x : weights) x = x * gain + mean;
+    auto const& kept_name = names_.emplace_back(std::move(name));
+    auto const& kept = weights_.emplace_back(std::move(weights));
+    std::uint32_t const rank = shape[2] != 1 ? 3 : shape[1] != 1 ? 2 : 1;
+    out_.add(loquat::tensor_view{kept_name, loquat::tensor_type::f32, rank, shape, std::as_bytes(std::span(kept))});
+  }
+  void matrix(std::string const& name, std::uint32_t rows, std::uint32_t columns, bool bias = true) {
+    tensor(name + ".weight", {columns, rows, 1, 1}, 0.5f, 0);
+    if (bias && a_.norm == loquat::normalisation::layer && name != "token_embd")
+      tensor(name + ".bias", {rows, 1, 1, 1}, 0.1f, 0);
+  }
+  void norm(std::string const& name, std::uint32_t n) {
+    tensor(name + ".weight", {n, 1, 1, 1}, 0.1f, 1);
+    if (a_.norm == loquat::normalisation::layer) tensor(name + ".bias", {n, 1, 1, 1}, 0.1f, 0);
+  }
+
+  loquat::architecture a_;
+  loquat::gguf::writer out_;
+  random_floats random_;
+  std::deque<std::string> names_; // the writer only refers to them
+  std::deque<std::vector<float>> weights_;
+};
+
+} // namespace test
