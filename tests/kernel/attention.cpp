@@ -12,6 +12,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -85,7 +86,8 @@ bool same_bits(std::vector<float> const& a, std::vector<float> const& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& lengths) {
+void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& lengths,
+                   std::span<view const> views = std::span(all_views).first(1)) {
   CAPTURE(static_cast<int>(type));
   CAPTURE(s.group);
   CAPTURE(s.kv_heads);
@@ -101,10 +103,10 @@ void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& length
   std::vector<wanted> all;
   for (std::size_t length : lengths)
     for (std::size_t n : {1u, 3u, 18u})
-      for (auto const& seen : all_views)
+      for (auto const& seen : views)
         if (n <= length) all.push_back({n, length, seen, expected.attention(plain, n, length, seen)});
   for (auto target : simd::all_targets)
-    for (unsigned threads : {1u, 2u, 3u}) {
+    for (unsigned threads : {1u, 3u}) {
       if (target > simd::detect()) continue;
       small_cpu const machine({threads, target});
       filled cached(machine, type, s, positions);
@@ -132,6 +134,10 @@ double exact(filled<small_reference> const& f, std::size_t query, std::size_t he
   for (double& x : p) sum += x = std::exp(x - largest);
   for (std::size_t t = 0; t < length; ++t) mixed += p[t] / sum * static_cast<double>(f.values[t * width + kv + d]);
   return mixed;
+}
+
+TEST_CASE("kernels equal the reference for windows, caps and attention to all") {
+  for (auto type : all_types) check_kernels(type, {2, 1, 20}, {21, 256, 280, 530}, all_views);
 }
 
 TEST_CASE("windows, caps and attention to all are what they say") {
@@ -174,15 +180,15 @@ TEST_CASE("the reference's attention is near a softmax in double") {
 
 TEST_CASE("attention equals the reference for every head size and type of cache") {
   for (auto type : all_types)
-    for (std::size_t dim : {1u, 16u, 33u, 64u, 80u, 96u, 128u, 256u}) check_kernels(type, {4, 2, dim}, {20, 300});
+    for (std::size_t dim : {1u, 16u, 33u, 80u, 128u, 256u}) check_kernels(type, {4, 2, dim}, {270});
 }
 TEST_CASE("attention equals the reference for every number of query heads to a key-value head") {
   for (auto type : all_types)
-    for (std::size_t group : {1u, 2u, 3u, 5u, 8u, 20u}) check_kernels(type, {group, 2, 40}, {19, 270});
+    for (std::size_t group : {1u, 3u, 5u, 8u, 20u}) check_kernels(type, {group, 1, 40}, {19, 260});
 }
 TEST_CASE("attention equals the reference around the borders of rows, tiles and shared work") {
   for (auto type : all_types) {
-    check_kernels(type, {3, 1, 32}, {1, 2, 15, 16, 17, 33, 255, 256, 257, 258, 272, 273, 511, 512, 513, 530, 1030});
+    check_kernels(type, {3, 1, 32}, {1, 2, 15, 16, 17, 33, 255, 256, 257, 273, 513, 770});
     check_kernels(type, {1, 17, 48}, {700}); // so many heads that threads do not share tiles
   }
 }

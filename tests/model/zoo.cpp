@@ -50,8 +50,6 @@ void check_bits(architecture const& a, test::random_model_options const& o) {
     if (target > simd::detect()) continue;
     INFO("target ", std::string(name(target)));
     cpu const machine({2, target});
-    CHECK(same(logits(file, machine, {21})));
-    CHECK(same(logits(file, machine, std::vector<std::size_t>(21, 1))));
     CHECK(same(logits(file, machine, {1, 4, 16})));
     CHECK(same(logits(file, machine, {21}, {.batch = 6, .kv = kv_type::f32})));
   }
@@ -66,7 +64,9 @@ void check_bits(architecture const& a, test::random_model_options const& o) {
 }
 
 template <class... Builders> void check_all(type_list<Builders...>) {
-  for (bool const fused : {false, true}) (check_bits(Builders::value, {.fused = fused}), ...);
+  auto const layers = [](architecture const& a) { return a.window == window_layers::five_of_six ? 7u : 2u; };
+  for (bool const fused : {false, true})
+    (check_bits(Builders::value, {.layers = layers(Builders::value), .fused = fused}), ...);
 }
 
 TEST_CASE("zoo: every architecture gives the same bits for every backend, split and target") { check_all(zoo{}); }
@@ -155,7 +155,7 @@ TEST_CASE("zoo: what cannot be is an error that names it") {
   CHECK(experts(4, 2) == "no error"); // a layer without a router is a dense one
   CHECK(refusal(arch::granite, "residual_scale", -1.0f) ==
         "m.gguf: key granite.residual_scale: expected a positive number");
-  CHECK(refusal(arch::gemma2, "attention.sliding_window", std::string_view("far")).find("m.gguf: key gemma2.") == 0);
+  CHECK(refusal(arch::phi3, "rope.scaling.attn_factor", std::string_view("far")).starts_with("m.gguf: key phi3."));
   CHECK(refusal(arch::llama, "rope.scaling.type", std::string_view("yarn")) == "no error");
 
   test::random_model_options o{.layers = 1};

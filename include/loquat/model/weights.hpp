@@ -85,7 +85,7 @@ constexpr tensor_view rows_of(tensor_view tensor, std::size_t first, std::size_t
 template <Backend B> class weight_reader {
  public:
   constexpr weight_reader(gguf::file const& file, B const& backend)
-      : file_(&file), backend_(&backend), taken_(file.tensors().size(), false) {}
+      : file_(&file), backend_(&backend), taken_(file.tensors().size(), 0) {}
 
   constexpr bool has(std::string_view name) const { return file_->find_tensor(name) != nullptr; }
   /// The rows of `NAME.weight`; 0 if there is none.
@@ -190,7 +190,7 @@ template <Backend B> class weight_reader {
 
  private:
   constexpr void mark(tensor_view const* tensor) noexcept {
-    taken_[static_cast<std::size_t>(tensor - file_->tensors().data())] = true;
+    taken_[static_cast<std::size_t>(tensor - file_->tensors().data())] = 1;
   }
   constexpr tensor_view take(std::string_view name) {
     if (failed_) return {};
@@ -220,7 +220,7 @@ template <Backend B> class weight_reader {
 
   gguf::file const* file_;
   B const* backend_;
-  std::vector<bool> taken_;
+  std::vector<char> taken_; // by number of the tensor; of bool, clang cannot evaluate it
   error error_;
   bool failed_ = false;
 };
