@@ -176,7 +176,7 @@ class unigram {
     while (base + at < word.size()) {
       at += extend<Sum>(word.substr(base + at), at, ends);
       if (at < window) continue;
-      if (std::size_t const known = meeting(at, ends); known == 0) {
+      if (std::size_t const known = meeting(at, ends); known < window / 2) { // or it would be looked for too often
         window *= 2;
       } else {
         trace(known, base, room);
