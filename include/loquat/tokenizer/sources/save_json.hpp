@@ -101,6 +101,10 @@ class json_vocabulary {
                     ", which has no text");
     std::size_t used = 0; // by the model itself
     if constexpr (requires { model.unknown; }) used = static_cast<std::size_t>(model.unknown + 1);
+    if constexpr (merges)
+      for (auto const& rule : model.merges)
+        for (token const id : {rule.left, rule.right, rule.merged})
+          used = std::max(used, static_cast<std::size_t>(id + 1));
     leave_out_added(by_id, added, used);
     return number(added);
   }
