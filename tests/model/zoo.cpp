@@ -165,6 +165,11 @@ TEST_CASE("zoo: what cannot be is an error that names it") {
         tensor_view{"blk.0.attn_sinks.weight", tensor_type::f32, 1, {32, 1, 1, 1}, std::as_bytes(std::span(weights))});
   };
   CHECK(refusal(arch::llama, o) == "m.gguf: tensor blk.0.attn_sinks.weight has no place in this architecture");
+  o.more = [&](gguf::writer& w, std::string const&) { // of old files
+    w.add(tensor_view{
+        "blk.0.attn_rot_embd.weight", tensor_type::f32, 1, {32, 1, 1, 1}, std::as_bytes(std::span(weights))});
+  };
+  CHECK(refusal(arch::llama, o) == "no error");
 }
 
 TEST_CASE("zoo: learned positions end with the trained context") {

@@ -233,6 +233,7 @@ template <Backend B> class layer_reader {
 
   constexpr layer_weights<typename B::matrix> layer() {
     layer_weights<typename B::matrix> out;
+    read_.ignore(named("attn_rot_embd.weight").view()); // of old files: the frequencies, which follow from their keys
     norms(out);
     auto const queries = h_.heads * h_.head_dim, keys = h_.kv_heads * h_.head_dim;
     if (has("attn_qkv.weight")) {

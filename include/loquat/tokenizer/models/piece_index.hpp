@@ -72,15 +72,7 @@ class piece_index {
   }
 
   static constexpr std::size_t together = 32; ///< so many pieces are looked up while memory is waited for once
-  /// The tokens of at most `together` pieces.
-  constexpr void find(vocabulary const& words, std::span<std::string_view const> pieces,
-                      std::span<token> out) const noexcept {
-    std::array<std::uint64_t, together> keys{};
-    for (std::size_t i = 0; i < pieces.size(); ++i) prefetch(keys[i] = key_of(pieces[i]));
-    for (std::size_t i = 0; i < pieces.size(); ++i) out[i] = slots_[locate(words, keys[i], pieces[i])].id;
-  }
-
-  /// The same for parts of the pieces of `words`, behind which eight bytes can be read.
+  /// The tokens of at most `together` parts of the pieces of `words`, behind which eight bytes can be read.
   constexpr void find_parts(vocabulary const& words, std::span<std::string_view const> parts,
                             std::span<token> out) const noexcept {
     std::array<std::uint64_t, together> keys{};
