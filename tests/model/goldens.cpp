@@ -114,6 +114,7 @@ TEST_CASE("goldens: stablelm") { check("arch-stablelm.gguf", agreement::exact); 
 TEST_CASE("goldens: olmo2") { check("arch-olmo2.gguf", agreement::exact); }
 TEST_CASE("goldens: command-r") { check("arch-command-r.gguf", agreement::exact); }
 TEST_CASE("goldens: bitnet") { check("arch-bitnet.gguf", agreement::halves); }
+TEST_CASE("goldens: deepseek2") { check("arch-deepseek2.gguf", agreement::exact); }
 TEST_CASE("goldens: stories260K, F32") { check("stories260K-f32.gguf", agreement::exact); }
 TEST_CASE("goldens: stories260K, Q8_0 and F32 mixed") { check("stories260K-q8_0.gguf", agreement::rounded); }
 TEST_CASE("goldens: random weights, Q4_0") { check("quant-Q4_0.gguf", agreement::rounded); }

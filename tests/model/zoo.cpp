@@ -74,6 +74,8 @@ TEST_CASE("zoo: so do mixtures of experts") {
   check_bits(arch::llama, {.layers = 2, .experts = 5});
   check_bits(arch::qwen3moe, {.layers = 2, .experts = 5});
   check_bits(arch::qwen2moe, {.layers = 2, .experts = 5, .shared = 24});
+  check_bits(arch::gpt_oss, {.layers = 2, .experts = 5});
+  check_bits(arch::deepseek2, {.layers = 2, .experts = 5, .shared = 24, .absorbed = true});
 }
 
 float difference(std::vector<float> const& a, std::vector<float> const& b) {
@@ -184,13 +186,23 @@ TEST_CASE("zoo: learned positions end with the trained context") {
 
 constexpr bool routes() {
   std::array<float, 4> a{1, 3, 2, 3};
-  route(routing::softmax_of_chosen, a, 2);
+  route({}, a, {}, 2);
   std::array<float, 4> b{0, 0, 0, 0};
-  route(routing::softmax, b, 1);
+  route({.normalised = false}, b, {}, 1);
   std::array<float, 2> c{5, 5};
-  route(routing::softmax, c, 7); // more than there are
+  route({.normalised = false}, c, {}, 7);                     // more than there are
+  std::array<float, 4> d{0, 0, 0, -50}, bias{0, 0.25f, 0, 1}; // a bias chooses, but weighs nothing
+  route({.logistic = true, .scale = 3}, d, bias, 2);
+  std::array<float, 6> e{9, -9, 1, 1, 0, 5}; // the middle pair and the last have better sums of two than the first
+  route({.logistic = true, .normalised = false, .groups = 3, .groups_used = 2}, e, {}, 1);
+  std::array<float, 6> f{0, 0, 0, 0, 0, 0};
+  route({.scale = 2, .groups = 3, .groups_used = 1}, f, {}, 4); // a group has but two
+  float const nan = std::numeric_limits<float>::quiet_NaN();
+  std::array<float, 2> g{nan, nan};
+  route({}, g, {}, 1);
   return a == std::array<float, 4>{0, 0.5f, 0, 0.5f} && b == std::array<float, 4>{0.25f, 0, 0, 0} &&
-         c == std::array<float, 2>{0.5f, 0.5f};
+         c == std::array<float, 2>{0.5f, 0.5f} && d[0] == 0 && d[1] > 2.99f && d[2] == 0 && d[3] < 1e-6f && e[0] == 0 &&
+         e[5] > 0.99f && f == std::array<float, 6>{1, 1, 0, 0, 0, 0} && g[0] == 0 && g[1] == 0;
 }
 static_assert(routes());
 

@@ -21,7 +21,7 @@ namespace test {
 struct random_model_options {
   std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
   bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
-  bool long_factors = false;
+  bool long_factors = false, absorbed = false;       ///< absorbed: latent attention in the newer form
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
 
@@ -41,8 +41,11 @@ class random_model {
     key("embedding_length", embedding);
     key("feed_forward_length", feed_forward);
     key("attention.head_count", heads);
-    key("attention.head_count_kv", kv_heads);
     key("rope.dimension_count", head_dim / 2);
+    if (a.latent)
+      latent_keys(key, o.absorbed);
+    else
+      key("attention.head_count_kv", kv_heads);
     if (a.window != window_layers::none) key("attention.sliding_window", std::uint32_t{5});
     if (a.soft_caps) key("attn_logit_softcapping", 3.0f);
     if (a.soft_caps) key("final_logit_softcapping", 2.0f);
@@ -72,16 +75,26 @@ class random_model {
         norm(named("attn_q_norm"), each ? head_dim : queries);
         norm(named("attn_k_norm"), each ? head_dim : keys);
       }
-      if (o.fused) {
+      if (a.latent) {
+        latent(named, o.absorbed);
+      } else if (o.fused) {
         matrix(named("attn_qkv"), queries + 2 * keys, embedding);
       } else {
         matrix(named("attn_q"), queries, embedding);
         matrix(named("attn_k"), keys, embedding);
         matrix(named("attn_v"), keys, embedding);
       }
-      matrix(named("attn_output"), embedding, queries);
+      if (a.sinks) tensor(named("attn_sinks.weight"), {heads, 1, 1, 1}, 3.0f, 0);
+      matrix(named("attn_output"), embedding, a.latent ? heads * 10 : queries);
       if (o.experts != 0) {
         matrix(named("ffn_gate_inp"), o.experts, embedding, false);
+        if (a.latent) tensor(named("exp_probs_b.bias"), {o.experts, 1, 1, 1}, 0.3f, 0);
+        if (a.sinks) {
+          tensor(named("ffn_gate_inp.bias"), {o.experts, 1, 1, 1}, 0.3f, 0);
+          tensor(named("ffn_gate_exps.bias"), {16, o.experts, 1, 1}, 2.0f, 0);
+          tensor(named("ffn_up_exps.bias"), {16, o.experts, 1, 1}, 5.0f, 0);
+          tensor(named("ffn_down_exps.bias"), {embedding, o.experts, 1, 1}, 0.3f, 0);
+        }
         for (auto const* part : {"ffn_gate_exps", "ffn_up_exps"})
           tensor(named(part) + ".weight", {embedding, 16, o.experts, 1}, 0.5f, 0);
         tensor(named("ffn_down_exps") + ".weight", {16, embedding, o.experts, 1}, 0.5f, 0);
@@ -99,6 +112,26 @@ class random_model {
   std::vector<std::byte> bytes() const { return out_.bytes().value(); } ///< of the file
 
  private:
+  static constexpr std::uint32_t latent_rank = 24, latent_key = 12,
+                                 latent_value = 10; // of latent attention; four elements rotate
+  template <class Key> void latent_keys(Key key_of, bool absorbed) {
+    key_of("attention.q_lora_rank", std::uint32_t{20});
+    key_of("attention.kv_lora_rank", latent_rank);
+    if (absorbed) key_of("attention.key_length_mla", latent_key), key_of("attention.value_length_mla", latent_value);
+    key_of("attention.key_length", absorbed ? latent_rank + 4 : latent_key);
+    key_of("attention.value_length", absorbed ? latent_rank : latent_value);
+  }
+  template <class Named> void latent(Named named, bool absorbed) {
+    matrix(named("attn_q_a"), 20, embedding);
+    norm(named("attn_q_a_norm"), 20);
+    matrix(named("attn_q_b"), heads * latent_key, 20);
+    matrix(named("attn_kv_a_mqa"), latent_rank + 4, embedding);
+    norm(named("attn_kv_a_norm"), latent_rank);
+    std::uint32_t const still = latent_key - 4;
+    if (!absorbed) return matrix(named("attn_kv_b"), heads * (still + latent_value), latent_rank);
+    tensor(named("attn_k_b.weight"), {still, latent_rank, heads, 1}, 0.5f, 0);
+    tensor(named("attn_v_b.weight"), {latent_rank, latent_value, heads, 1}, 0.5f, 0);
+  }
   template <class Named> void feed(Named named, std::string const& suffix, std::uint32_t inner, bool fused) {
     if (a_.gated && !fused) matrix(named("ffn_gate" + suffix), inner, embedding);
     matrix(named("ffn_up" + suffix), a_.gated && fused ? 2 * inner : inner, embedding);

@@ -44,8 +44,15 @@ constexpr float dot(float const* a, float const* b, std::size_t n) {
 
 constexpr float apply(activation kind, float x) {
   if (kind == activation::tanh) return math::tanh(x);
-  float const exponent = kind == activation::silu ? 0 - x : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
+  if (kind == activation::clipped_silu && x > 7) x = 7;
+  float const exponent = kind == activation::silu           ? 0 - x
+                         : kind == activation::clipped_silu ? x * -1.702f
+                                                            : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
   return x / (1.0f + math::exp(exponent));
+}
+constexpr float gated(activation kind, float x, float factor) {
+  if (kind == activation::clipped_silu) factor = (factor > 7 ? 7 : factor < -7 ? -7 : factor) + 1.0f;
+  return apply(kind, x) * factor;
 }
 
 } // namespace detail
@@ -191,9 +198,9 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
     }
   }
 
-  /// y = f(y) · x.
+  /// y = f(y) · x, or as the activation says.
   constexpr void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const {
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] = detail::apply(kind, y[i]) * x[i];
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = detail::gated(kind, y[i], x[i]);
   }
   /// y = f(y).
   constexpr void activate(workspace&, activation kind, std::span<float> y) const {

@@ -9,6 +9,8 @@ enum class activation : unsigned char {
   silu, ///< x · sigmoid(x)
   gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
   tanh, ///< hyperbolic tangent
+  /// x · sigmoid(1.702 x) of x up to 7; as a gate not times u, but times 1 + u, which is cut to [−7, 7]: gpt-oss
+  clipped_silu,
 };
 
 /// Which elements of a head a rotary embedding turns together.

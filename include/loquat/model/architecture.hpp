@@ -31,12 +31,6 @@ enum class window_layers : unsigned char {
   five_of_six, ///< all but layers 5, 11, …: gemma3
 };
 
-/// How a router turns its outputs into weights of experts.
-enum class routing : unsigned char {
-  softmax,          ///< of all experts, whatever is chosen
-  softmax_of_chosen ///< of those that are chosen: as `softmax`, divided by their sum
-};
-
 /// What a transformer is made of. The defaults are llama's; sizes are not here, they come from the file. Biases, an
 /// output matrix of its own, one matrix for queries, keys and values, or for gate and up, and experts in place of a
 /// feed-forward layer are there if the file has them.
@@ -58,7 +52,9 @@ struct architecture {
   float window_rope_base = 0;                    ///< `rope_base` of these layers; 0: that of all
   bool divides_logits = false;                   ///< by `logit_scale`, rather than multiplying: granite
   std::size_t broad_scores = 0; ///< with so many layers scores are scaled by √(heads / embedding): gemma2 and 3, 27 B
-  routing router = routing::softmax_of_chosen; ///< where there are experts
+  bool normalised_experts = true; ///< the weights of a token's experts sum to one, if the file does not say
+  bool latent = false;            ///< keys and values are made of a short vector: `latent_attention`
+  bool sinks = false;             ///< attention to a key without a value, of which every head has one: gpt-oss
 
   friend constexpr bool operator==(architecture const&, architecture const&) = default;
 };

@@ -52,12 +52,13 @@ template <Backend B> struct feed_forward_layer {
 
   /// y[n, embedding]: the sum of what the experts of each token give for x[n, embedding], times their weights, in
   /// ascending order, and of the one that all take.
-  constexpr void mix(expert_weights<matrix> const& w, hyperparameters const& h, routing how, std::span<float const> x,
-                     std::size_t n, std::span<float> y) const {
+  constexpr void mix(expert_weights<matrix> const& w, hyperparameters const& h, std::span<float const> x, std::size_t n,
+                     std::span<float> y) const {
     std::size_t const d = h.embedding, experts = w.experts.size();
     auto const router = s.router.first(n * experts);
     multiply(w.router, x, n, router);
-    for (std::size_t t = 0; t < n; ++t) route(how, router.subspan(t * experts, experts), h.experts_used);
+    for (std::size_t t = 0; t < n; ++t)
+      route(h.router, router.subspan(t * experts, experts), w.choice_bias, h.experts_used);
     std::ranges::fill(y, 0.0f);
     auto const add = [&](std::size_t count, auto weight_of) { // s.expert[count, embedding] to the tokens in s.rows
       for (std::size_t i = 0; i < count; ++i) {

@@ -6,6 +6,7 @@
 #include <loquat/core/token.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/routing.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,15 @@
 #include <vector>
 
 namespace loquat {
+
+/// Sizes of latent attention, see `latent_attention`.
+struct latent_sizes {
+  std::size_t rank = 0;    ///< elements of the vector that keys and values are made of; 0: there is none
+  std::size_t queries = 0; ///< the same of queries; 0: they are made of the input
+  std::size_t key = 0;     ///< elements of a head's query and key, of which the last `rope_dims` rotate
+  std::size_t value = 0;   ///< elements of a head's value
+  bool absorbed = false;   ///< queries and outputs go through the matrices of keys and values
+};
 
 /// Sizes and constants of one model.
 struct hyperparameters {
@@ -41,6 +51,8 @@ struct hyperparameters {
   std::size_t experts_used = 0;                                   ///< for each token
   std::size_t expert_feed_forward = 0;                            ///< elements between an expert's matrices
   std::size_t shared_feed_forward = 0; ///< the same of the expert that every token uses; 0: there is none
+  routing router;                      ///< what a token's experts are chosen by
+  latent_sizes latent;                 ///< where attention is latent
   std::vector<token> end_tokens;       ///< tokens after which there is no more
 };
 
@@ -105,7 +117,7 @@ class parameter_reader {
   bool failed_ = false;
 };
 
-constexpr void read_experts(parameter_reader& read, hyperparameters& h) {
+constexpr void read_experts(parameter_reader& read, architecture const& a, hyperparameters& h) {
   if (!read.has("expert_count")) return;
   h.experts = read.size("expert_count");
   h.experts_used = read.size("expert_used_count");
@@ -116,6 +128,52 @@ constexpr void read_experts(parameter_reader& read, hyperparameters& h) {
   h.expert_feed_forward = read.size("expert_feed_forward_length", h.feed_forward);
   if (read.has("expert_shared_feed_forward_length"))
     h.shared_feed_forward = read.size("expert_shared_feed_forward_length");
+  else if (read.has("expert_shared_count"))
+    h.shared_feed_forward = read.size("expert_shared_count") * h.expert_feed_forward;
+  read.require(h.shared_feed_forward <= std::uint64_t{1} << 31, errc::malformed,
+               "expert_shared_count: ", h.shared_feed_forward, " elements in all, expected at most 2^31");
+  auto const gating = read.size("expert_gating_func", 1);
+  read.require(gating <= 3, errc::unsupported, "expert_gating_func ", gating,
+               ": expected 1 (softmax), 2 (logistic function) or 3 (softmax of the chosen)");
+  h.router.logistic = gating == 2;
+  h.router.normalised = gating == 3 || read.flag("expert_weights_norm", a.normalised_experts);
+  h.router.scale = read.number("expert_weights_scale", 1);
+  h.router.groups = read.size("expert_group_count", 1);
+  h.router.groups_used = read.size("expert_group_used_count", h.router.groups);
+  read.require(h.router.groups <= 64 && h.experts % h.router.groups == 0, errc::malformed, "expert_group_count ",
+               h.router.groups, ": expected up to 64, a divisor of expert_count ", h.experts);
+}
+
+/// Reads the sizes of heads: of latent attention.
+constexpr void read_latent_heads(parameter_reader& read, hyperparameters& h) {
+  auto& l = h.latent;
+  l.rank = read.size("attention.kv_lora_rank");
+  if (read.has("attention.q_lora_rank")) l.queries = read.size("attention.q_lora_rank");
+  l.absorbed = read.has("attention.key_length_mla");
+  l.key = read.size(l.absorbed ? "attention.key_length_mla" : "attention.key_length");
+  l.value = read.size(l.absorbed ? "attention.value_length_mla" : "attention.value_length");
+  h.rope_dims = read.size("rope.dimension_count");
+  read.require(h.rope_dims % 2 == 0 && h.rope_dims < l.key, errc::malformed, "rope.dimension_count ", h.rope_dims,
+               ": expected an even number below the key's ", l.key);
+  constexpr std::uint64_t most = std::uint64_t{1} << 31;
+  read.require(std::uint64_t{h.heads} * (l.key + l.value) <= most, errc::malformed, "attention.head_count ", h.heads,
+               ": expected at most 2^31 elements in all heads of ", l.key, " and ", l.value);
+  h.kv_heads = l.absorbed ? 1 : h.heads;
+  h.head_dim = l.absorbed ? l.rank + h.rope_dims : std::max(l.key, l.value);
+}
+/// The same of usual attention.
+constexpr void read_heads(parameter_reader& read, hyperparameters& h) {
+  h.kv_heads = read.size("attention.head_count_kv", h.heads);
+  read.require(read.has("attention.key_length") || h.embedding % h.heads == 0, errc::malformed, "embedding_length ",
+               h.embedding, " is no multiple of attention.head_count ", h.heads);
+  read.require(h.heads % h.kv_heads == 0, errc::malformed, "attention.head_count ", h.heads,
+               " is no multiple of attention.head_count_kv ", h.kv_heads);
+  h.head_dim = read.size("attention.key_length", h.embedding / h.heads == 0 ? 1 : h.embedding / h.heads);
+  read.require(read.size("attention.value_length", h.head_dim) == h.head_dim, errc::unsupported,
+               "attention.value_length differs from attention.key_length");
+  h.rope_dims = read.size("rope.dimension_count", h.head_dim);
+  read.require(h.rope_dims % 2 == 0 && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
+               ": expected an even number up to the head's ", h.head_dim);
 }
 
 } // namespace detail
@@ -127,22 +185,12 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.layers = read.size("block_count");
   h.embedding = read.size("embedding_length");
   h.heads = read.size("attention.head_count");
-  h.kv_heads = read.size("attention.head_count_kv", h.heads);
   h.feed_forward = read.size("feed_forward_length");
   h.context = read.size("context_length");
-  read.require(read.has("attention.key_length") || h.embedding % h.heads == 0, errc::malformed, "embedding_length ",
-               h.embedding, " is no multiple of attention.head_count ", h.heads);
-  read.require(h.heads % h.kv_heads == 0, errc::malformed, "attention.head_count ", h.heads,
-               " is no multiple of attention.head_count_kv ", h.kv_heads);
-  h.head_dim = read.size("attention.key_length", h.embedding / h.heads == 0 ? 1 : h.embedding / h.heads);
-  read.require(read.size("attention.value_length", h.head_dim) == h.head_dim, errc::unsupported,
-               "attention.value_length differs from attention.key_length");
+  a.latent ? detail::read_latent_heads(read, h) : detail::read_heads(read, h);
   constexpr std::uint64_t most = std::uint64_t{1} << 31; // fits 32 bits, and its product with another size 64
   read.require(std::uint64_t{h.heads} * h.head_dim <= most, errc::malformed, "attention.head_count ", h.heads,
                ": expected at most 2^31 elements in all heads of ", h.head_dim);
-  h.rope_dims = read.size("rope.dimension_count", h.head_dim);
-  read.require(h.rope_dims % 2 == 0 && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
-               ": expected an even number up to the head's ", h.head_dim);
   h.rope_base = read.number("rope.freq_base", h.rope_base);
   h.epsilon = read.number(
       a.norm == normalisation::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", h.epsilon);
@@ -159,9 +207,16 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.parallel = read.flag("use_parallel_residual", a.block == block_form::parallel);
   if (a.window != window_layers::none && read.has("attention.sliding_window"))
     h.window = read.size("attention.sliding_window");
+  auto const head = a.latent ? h.latent.key : h.head_dim;
   auto const width = a.broad_scores == h.layers ? static_cast<float>(h.embedding) / static_cast<float>(h.heads)
-                                                : static_cast<float>(h.head_dim);
+                                                : static_cast<float>(head);
   h.score_scale = read.number("attention.scale", 1.0f / math::sqrt(width));
+  if (h.yarn && read.has("rope.scaling.yarn_log_multiplier")) { // YaRN's magnitude is in the scores, its own in none
+    float const log_factor = static_cast<float>(math::log(static_cast<double>(h.rope_factor)));
+    float const magnitude = 1 + read.number("rope.scaling.yarn_log_multiplier", 0) * log_factor;
+    h.score_scale *= magnitude * magnitude;
+    h.rope_magnitude /= 1 + 0.1f * log_factor;
+  }
   if (a.soft_caps) {
     if (read.has("attn_logit_softcapping")) h.score_cap = read.number("attn_logit_softcapping", 1);
     if (read.has("final_logit_softcapping")) h.logit_cap = read.number("final_logit_softcapping", 1);
@@ -171,7 +226,7 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.residual_scale = read.number("residual_scale", 1);
   h.logit_scale = read.number("logit_scale", 1);
   if (a.divides_logits) h.logit_scale = 1.0f / h.logit_scale;
-  read_experts(read, h);
+  read_experts(read, a, h);
   if (read.failed()) return read.first_error();
 
   for (std::string_view key :

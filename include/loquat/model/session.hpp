@@ -35,17 +35,24 @@ template <Backend B> class session {
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
     std::size_t const inner =
         std::max({h.experts != 0 ? h.expert_feed_forward : 0, h.shared_feed_forward, h.feed_forward});
-    workspace_limits const limits{batch, std::max({h.embedding, inner, h.heads * h.head_dim}), context, h.head_dim,
-                                  h.heads};
+    std::size_t const latent_width = h.latent.rank == 0 ? 0 : h.heads * (h.latent.key + h.latent.value) + h.latent.rank;
+    std::size_t const query_width = h.heads * std::max({h.head_dim, h.latent.key, h.latent.value});
+    workspace_limits const limits{batch, std::max({h.embedding, inner, query_width, h.latent.queries, latent_width}),
+                                  context, h.head_dim, h.heads};
     s.cache = {options.kv, h.layers, h.kv_heads, h.head_dim, context};
     // the spans of a pass and their lengths, written once to count and once to take; 64 bits, whatever size_t has
     auto const each = [&, rows = std::uint64_t{batch}](auto use) {
       use(s.x, rows * h.embedding);
       use(s.normed, rows * h.embedding);
-      use(s.queries, rows * (h.heads * h.head_dim));
+      use(s.queries, rows * query_width);
       use(s.keys, rows * (h.kv_heads * h.head_dim));
       use(s.values, rows * (h.kv_heads * h.head_dim));
-      use(s.mixed, rows * (h.heads * h.head_dim));
+      use(s.mixed, rows * query_width);
+      use(s.low_queries, rows * h.latent.queries);
+      use(s.latents, rows * h.latent.rank);
+      use(s.turned_keys, h.latent.rank != 0 ? rows * h.rope_dims : 0);
+      use(s.expanded, rows * latent_width);
+      use(s.head_output, h.latent.absorbed ? rows * std::max(h.latent.rank, h.latent.value) : 0);
       use(s.branch, h.parallel ? rows * h.embedding : 0);
       use(s.gate, rows * inner);
       use(s.up, rows * inner);
@@ -96,11 +103,15 @@ template <Backend B> class session {
     length_ += ids.size();
   }
 
-  kv_cache cache;                  ///< keys and values of every layer
-  typename B::workspace work{};    ///< the backend's own
-  std::span<float> x, normed;      ///< [batch, embedding]
-  std::span<float> queries, mixed; ///< [batch, heads, head_dim]
-  std::span<float> keys, values;   ///< [batch, kv_heads, head_dim]
+  kv_cache cache;                        ///< keys and values of every layer
+  typename B::workspace work{};          ///< the backend's own
+  std::span<float> x, normed;            ///< [batch, embedding]
+  std::span<float> queries, mixed;       ///< [batch, heads, head_dim], or more where attention is latent
+  std::span<float> keys, values;         ///< [batch, kv_heads, head_dim]
+  std::span<float> low_queries, latents; ///< [batch, latent.queries], [batch, latent.rank]: the short vectors
+  std::span<float> turned_keys;          ///< [batch, rope_dims]: the part of their keys that rotates
+  std::span<float> expanded;             ///< [batch, …]: what is made of them, and parts of queries
+  std::span<float> head_output;          ///< [batch, …]: of one head
   std::span<float> branch;         ///< [batch, embedding]: what attention gives, where both parts are added together
   std::span<float> gate, up;       ///< [batch, feed_forward]
   std::span<float> router;         ///< [batch, experts]

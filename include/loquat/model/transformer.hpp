@@ -9,6 +9,7 @@
 #include <loquat/model/architecture.hpp>
 #include <loquat/model/feed_forward.hpp>
 #include <loquat/model/hyperparameters.hpp>
+#include <loquat/model/latent_attention.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/rope_table.hpp>
 #include <loquat/model/session.hpp>
@@ -100,7 +101,7 @@ template <architecture A, Backend B> class transformer_model {
     feed_forward_layer<B> const ffn{*backend_, s, A.feed_forward};
     auto const fed = w.mixture.experts.empty() ? normed : s.mixture.first(x.size());
     if (!w.mixture.experts.empty()) {
-      ffn.mix(w.mixture, h_, A.router, input, n, fed);
+      ffn.mix(w.mixture, h_, input, n, fed);
     } else {
       auto const inner = ffn.inner(w.feed_forward, input, n);
       if constexpr (A.inner_norms) normalise(s, inner, w.feed_forward_inner, inner);
@@ -119,7 +120,11 @@ template <architecture A, Backend B> class transformer_model {
     bool const window = sees_window(A, l) && h_.window != 0;
     auto const queries = s.queries.first(n * h_.heads * h_.head_dim), mixed = s.mixed.first(queries.size());
     auto const keys = s.keys.first(n * h_.kv_heads * h_.head_dim), values = s.values.first(keys.size());
-    matmul(s, input, n, w.q.into(queries), w.k.into(keys), w.v.into(values));
+    latent_attention<B> const latent{*backend_, s, h_, w.latent, n};
+    if constexpr (A.latent)
+      latent.project(w.q, input, [&](std::span<float> y, norm_weights const& own) { normalise(s, y, own, y); });
+    else
+      matmul(s, input, n, w.q.into(queries), w.k.into(keys), w.v.into(values));
     if constexpr (A.qk_norm != query_key_norm::none) {
       normalise(s, queries, w.q_norm, queries);
       normalise(s, keys, w.k_norm, keys);
@@ -128,15 +133,30 @@ template <architecture A, Backend B> class transformer_model {
       bool const other = h_.window_rope_base != 0 && sees_window(A, l);
       auto const cosines = (other ? s.window_cosines : s.cosines).first(n * h_.rope_dims);
       auto const sines = (other ? s.window_sines : s.sines).first(n * h_.rope_dims);
-      backend_->rope(s.work, A.rope, queries, n, h_.head_dim, cosines, sines);
-      backend_->rope(s.work, A.rope, keys, n, h_.head_dim, cosines, sines);
+      if constexpr (A.latent) {
+        latent.turn(A.rope, cosines, sines);
+        latent.expand();
+      } else {
+        backend_->rope(s.work, A.rope, queries, n, h_.head_dim, cosines, sines);
+        backend_->rope(s.work, A.rope, keys, n, h_.head_dim, cosines, sines);
+      }
     }
     backend_->store_kv(s.work, s.cache, l, position, keys, values);
-    backend_->attention(
-        s.work, s.cache,
-        {queries, mixed, l, n, h_.heads, position + n, h_.score_scale, window ? h_.window : 0, h_.score_cap});
+    backend_->attention(s.work, s.cache,
+                        {.queries = queries,
+                         .output = mixed,
+                         .layer = l,
+                         .n = n,
+                         .heads = h_.heads,
+                         .length = position + n,
+                         .scale = h_.score_scale,
+                         .window = window ? h_.window : 0,
+                         .cap = h_.score_cap,
+                         .sinks = w.sinks});
+    std::span<float> taken = mixed;
+    if constexpr (A.latent) taken = latent.values();
     if constexpr (A.inner_norms) normalise(s, mixed, w.attention_inner, mixed);
-    matmul(s, mixed, n, w.output.into(output));
+    matmul(s, taken, n, w.output.into(output));
   }
 
   // logits[vocabulary] of the last of the n tokens in x

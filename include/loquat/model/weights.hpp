@@ -41,9 +41,21 @@ template <class Matrix> struct feed_forward_weights {
 /// Experts, of which a router chooses some for each token.
 template <class Matrix> struct expert_weights {
   linear<Matrix> router;                             ///< [experts, embedding]
+  std::vector<float> choice_bias;                    ///< [experts] of what a token chooses by, or empty
   std::vector<feed_forward_weights<Matrix>> experts; ///< none: a feed-forward layer instead
   feed_forward_weights<Matrix> shared;               ///< of every token, where there is one
   linear<Matrix> shared_gate;                        ///< [1, embedding]: its weight, before the logistic function
+};
+
+/// What latent attention makes queries, keys and values of.
+template <class Matrix> struct latent_weights {
+  linear<Matrix> low_queries; ///< [latent.queries, embedding], where queries are made of a short vector as well
+  norm_weights low_queries_norm, latents_norm; ///< of the short vectors
+  linear<Matrix> latents;                      ///< [rank, embedding]
+  linear<Matrix> turned;      ///< [rope_dims, embedding]: the rotated part of the keys, the same for all heads
+  linear<Matrix> keys_values; ///< [heads · (key − rope_dims + value), rank]; or absorbed, per head:
+  std::vector<linear<Matrix>> key_parts;   ///< [rank, key − rope_dims]
+  std::vector<linear<Matrix>> value_parts; ///< [value, rank]
 };
 
 /// One layer. Norms that it does not have are empty.
@@ -52,8 +64,10 @@ template <class Matrix> struct layer_weights {
   norm_weights attention_after, feed_forward_after; ///< behind
   norm_weights attention_inner, feed_forward_inner; ///< of what the last matrix takes
   norm_weights q_norm, k_norm;                      ///< [head_dim], or of all heads
-  linear<Matrix> q, k, v; ///< [heads · head_dim, embedding], [kv_heads · head_dim, embedding] twice
-  linear<Matrix> output;  ///< [embedding, heads · head_dim]
+  linear<Matrix> q, k, v;        ///< [heads · head_dim, embedding], [kv_heads · head_dim, embedding] twice
+  linear<Matrix> output;         ///< [embedding, heads · head_dim]
+  latent_weights<Matrix> latent; ///< instead of k and v, where attention is latent
+  std::vector<float> sinks;      ///< [heads], see `attention_task`, or empty
   feed_forward_weights<Matrix> feed_forward; ///< where there are no experts
   expert_weights<Matrix> mixture;            ///< where there are
 };
@@ -101,9 +115,11 @@ template <Backend B> class weight_reader {
   }
 
   /// A vector of n floats.
-  constexpr std::vector<float> vector(std::string_view name, std::size_t n) {
-    auto const tensor = find(name, 1, n);
-    std::vector<float> out(failed_ ? 0 : n, 0.0f);
+  constexpr std::vector<float> vector(std::string_view name, std::size_t n) { return floats(name, 1, n); }
+  /// A small matrix as floats.
+  constexpr std::vector<float> floats(std::string_view name, std::size_t rows, std::size_t columns) {
+    auto const tensor = find(name, rows, columns);
+    std::vector<float> out(failed_ ? 0 : rows * columns, 0.0f);
     if (failed_) return out;
     if (auto const done = unpack_tensor(builtin_formats{}, tensor, out); !done)
       note(done.error().within(file_->name()));
@@ -149,7 +165,13 @@ template <Backend B> class weight_reader {
                 tensor.shape[2]));
       return out;
     }
-    for (std::size_t i = 0; i < count && !failed_; ++i) out.push_back({made_of(rows_of(tensor, i * rows, rows)), {}});
+    auto const bias_name = joined(name, ".bias");
+    auto const bias = has(bias_name.view()) ? floats(bias_name.view(), count, rows) : std::vector<float>();
+    for (std::size_t i = 0; i < count && !failed_; ++i) {
+      auto const first = bias.begin() + static_cast<std::ptrdiff_t>(bias.empty() ? 0 : i * rows);
+      out.push_back({made_of(rows_of(tensor, i * rows, rows)),
+                     {first, bias.empty() ? first : first + static_cast<std::ptrdiff_t>(rows)}});
+    }
     return out;
   }
   /// `NAME.weight`, and for a layer norm `NAME.bias`.
@@ -236,7 +258,9 @@ template <Backend B> class layer_reader {
     read_.ignore(named("attn_rot_embd.weight").view()); // of old files: the frequencies, which follow from their keys
     norms(out);
     auto const queries = h_.heads * h_.head_dim, keys = h_.kv_heads * h_.head_dim;
-    if (has("attn_qkv.weight")) {
+    if (a_.latent) {
+      latent(out);
+    } else if (has("attn_qkv.weight")) {
       auto parts = read_.parts_of(named("attn_qkv").view(), std::array{queries, keys, keys}, h_.embedding);
       out.q = std::move(parts[0]);
       out.k = std::move(parts[1]);
@@ -246,12 +270,14 @@ template <Backend B> class layer_reader {
       out.k = read_.linear_of(named("attn_k").view(), keys, h_.embedding);
       out.v = read_.linear_of(named("attn_v").view(), keys, h_.embedding);
     }
+    if (a_.sinks) out.sinks = read_.vector(named("attn_sinks.weight").view(), h_.heads);
     if (a_.qk_norm != query_key_norm::none) {
       bool const heads = a_.qk_norm == query_key_norm::heads;
       out.q_norm = norm("attn_q_norm", heads ? h_.head_dim : queries);
       out.k_norm = norm("attn_k_norm", heads ? h_.head_dim : keys);
     }
-    out.output = read_.linear_of(named("attn_output").view(), h_.embedding, queries);
+    out.output =
+        read_.linear_of(named("attn_output").view(), h_.embedding, a_.latent ? h_.heads * h_.latent.value : queries);
     if (h_.experts == 0 || !has("ffn_gate_inp.weight"))
       out.feed_forward = feed_forward("", h_.feed_forward);
     else
@@ -274,6 +300,8 @@ template <Backend B> class layer_reader {
       out.attention_norm = norm(two ? "attn_norm_2" : "attn_norm", n);
       if (two)
         out.feed_forward_norm = norm("attn_norm", n);
+      else if (bool const behind = !a_.norm_after && has("post_attention_norm.weight"); behind) // gpt-oss
+        out.feed_forward_norm = norm("post_attention_norm", n);
       else if (!h_.parallel || has("ffn_norm.weight"))
         out.feed_forward_norm = norm("ffn_norm", n);
     }
@@ -284,6 +312,29 @@ template <Backend B> class layer_reader {
     if (a_.inner_norms) {
       out.attention_inner = norm("attn_sub_norm", h_.heads * h_.head_dim);
       out.feed_forward_inner = norm("ffn_sub_norm", h_.feed_forward);
+    }
+  }
+
+  constexpr void latent(layer_weights<typename B::matrix>& out) {
+    auto& w = out.latent;
+    auto const& l = h_.latent;
+    auto const still = l.key - h_.rope_dims, queries = h_.heads * l.key;
+    if (l.queries == 0) {
+      out.q = read_.linear_of(named("attn_q").view(), queries, h_.embedding);
+    } else {
+      w.low_queries = read_.linear_of(named("attn_q_a").view(), l.queries, h_.embedding);
+      w.low_queries_norm = norm("attn_q_a_norm", l.queries);
+      out.q = read_.linear_of(named("attn_q_b").view(), queries, l.queries);
+    }
+    auto parts = read_.parts_of(named("attn_kv_a_mqa").view(), std::array{l.rank, h_.rope_dims}, h_.embedding);
+    w.latents = std::move(parts[0]);
+    w.turned = std::move(parts[1]);
+    w.latents_norm = norm("attn_kv_a_norm", l.rank);
+    if (!l.absorbed) {
+      w.keys_values = read_.linear_of(named("attn_kv_b").view(), h_.heads * (still + l.value), l.rank);
+    } else {
+      w.key_parts = read_.stack_of(named("attn_k_b").view(), h_.heads, l.rank, still);
+      w.value_parts = read_.stack_of(named("attn_v_b").view(), h_.heads, l.value, l.rank);
     }
   }
 
@@ -307,6 +358,7 @@ template <Backend B> class layer_reader {
   constexpr void experts(expert_weights<typename B::matrix>& out) {
     auto const n = h_.experts, inner = h_.expert_feed_forward;
     out.router = read_.linear_of(named("ffn_gate_inp").view(), n, h_.embedding);
+    if (has("exp_probs_b.bias")) out.choice_bias = read_.vector(named("exp_probs_b.bias").view(), n);
     auto gates = read_.stack_of(named("ffn_gate_exps").view(), n, inner, h_.embedding);
     auto ups = read_.stack_of(named("ffn_up_exps").view(), n, inner, h_.embedding);
     auto downs = read_.stack_of(named("ffn_down_exps").view(), n, h_.embedding, inner);

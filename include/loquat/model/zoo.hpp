@@ -24,7 +24,7 @@ inline constexpr architecture granite{.name = "granite", .divides_logits = true}
 inline constexpr architecture qwen2{.name = "qwen2", .rope = rope_style::halves};
 
 /// The same with experts, one of which every token takes.
-inline constexpr architecture qwen2moe{.name = "qwen2moe", .rope = rope_style::halves, .router = routing::softmax};
+inline constexpr architecture qwen2moe{.name = "qwen2moe", .rope = rope_style::halves, .normalised_experts = false};
 
 /// Qwen 3: a norm of each query and key (A. Yang et al., 2025).
 inline constexpr architecture qwen3{.name = "qwen3", .rope = rope_style::halves, .qk_norm = query_key_norm::heads};
@@ -114,18 +114,29 @@ inline constexpr architecture olmo2{.name = "olmo2",
 inline constexpr architecture command_r{
     .name = "command-r", .norm = normalisation::layer, .block = block_form::parallel};
 
+/// DeepSeek V2, V3 and R1: latent attention; experts, chosen with a bias, after some layers without (DeepSeek-AI,
+/// 2024).
+inline constexpr architecture deepseek2{.name = "deepseek2", .normalised_experts = false, .latent = true};
+
+/// gpt-oss: experts with biases, attention sinks, every other layer with a window (OpenAI, 2025).
+inline constexpr architecture gpt_oss{.name = "gpt-oss",
+                                      .rope = rope_style::halves,
+                                      .feed_forward = activation::clipped_silu,
+                                      .window = window_layers::even,
+                                      .sinks = true};
+
 /// BitNet b1.58 (S. Ma et al., 2024), with weights of any type.
 inline constexpr architecture bitnet{.name = "bitnet", .rope = rope_style::halves, .inner_norms = true};
 
 } // namespace arch
 
 /// The builders that `load` chooses from by the file's `general.architecture`.
-using zoo =
-    type_list<transformer<arch::llama>, transformer<arch::granite>, transformer<arch::qwen2>,
-              transformer<arch::qwen2moe>, transformer<arch::qwen3>, transformer<arch::qwen3moe>,
-              transformer<arch::gemma>, transformer<arch::gemma2>, transformer<arch::gemma3>, transformer<arch::phi2>,
-              transformer<arch::phi3>, transformer<arch::gpt2>, transformer<arch::gptneox>, transformer<arch::falcon>,
-              transformer<arch::starcoder2>, transformer<arch::stablelm>, transformer<arch::olmo2>,
-              transformer<arch::command_r>, transformer<arch::bitnet>>;
+using zoo = type_list<transformer<arch::llama>, transformer<arch::granite>, transformer<arch::qwen2>,
+                      transformer<arch::qwen2moe>, transformer<arch::qwen3>, transformer<arch::qwen3moe>,
+                      transformer<arch::gemma>, transformer<arch::gemma2>, transformer<arch::gemma3>,
+                      transformer<arch::phi2>, transformer<arch::phi3>, transformer<arch::gpt2>,
+                      transformer<arch::gptneox>, transformer<arch::falcon>, transformer<arch::starcoder2>,
+                      transformer<arch::stablelm>, transformer<arch::olmo2>, transformer<arch::command_r>,
+                      transformer<arch::bitnet>, transformer<arch::deepseek2>, transformer<arch::gpt_oss>>;
 
 } // namespace loquat

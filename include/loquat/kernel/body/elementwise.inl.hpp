@@ -26,7 +26,11 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
     namespace v = simd::LOQUAT_TARGET_NS;
     with(kind, [=](auto f) {
       sweep(n, [=](std::size_t i, auto... lanes) {
-        v::store(g + i, v::mul(f(v::load(g + i, lanes...)), v::load(u + i, lanes...)), lanes...);
+        auto const factor = v::load(u + i, lanes...);
+        if constexpr (std::is_same_v<decltype(f), clipped_silu_function>)
+          v::store(g + i, v::mul(f(v::load(g + i, lanes...)), v::clipped_and_one(factor)), lanes...);
+        else
+          v::store(g + i, v::mul(f(v::load(g + i, lanes...)), factor), lanes...);
       });
     });
   }
@@ -54,14 +58,21 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::tanh(x);
     }
   };
+  struct clipped_silu_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::clipped_silu(x);
+    }
+  };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
     if (kind == activation::silu)
       f(silu_function{});
     else if (kind == activation::gelu)
       f(gelu_function{});
-    else
+    else if (kind == activation::tanh)
       f(tanh_function{});
+    else
+      f(clipped_silu_function{});
   }
 };
 

@@ -8,7 +8,15 @@ LOQUAT_NOINLINE inline f32x16 exp(f32x16 x) noexcept {
 LOQUAT_NOINLINE inline f32x16 tanh(f32x16 x) noexcept {
   return lanewise([&](std::size_t i) { return math::tanh(x.v[i]); });
 }
+inline f32x16 clip(f32x16 x, float low, float high) noexcept {
+  return lanewise([&](std::size_t i) { return x.v[i] > high ? high : x.v[i] < low ? low : x.v[i]; });
+}
 #else
+// NaN stays
+LOQUAT_INLINE f32x16 clip(f32x16 x, float low, float high) noexcept {
+  f32x16 const bounded = select_less(broadcast(high), x, broadcast(high), x);
+  return select_less(bounded, broadcast(low), broadcast(low), bounded);
+}
 LOQUAT_INLINE f32x16 exp(f32x16 x) noexcept {
   using k = math::exp_constants;
   f32x16 const lowest = broadcast(k::lowest), highest = broadcast(k::highest), magic = broadcast(k::magic);
@@ -42,6 +50,16 @@ LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
 
 // x / (1 + e⁻ˣ)
 LOQUAT_INLINE f32x16 silu(f32x16 x) noexcept { return div(x, add(broadcast(1.0f), exp(sub(broadcast(0.0f), x)))); }
+
+// x / (1 + exp(−1.702 x)) of x up to 7
+LOQUAT_INLINE f32x16 clipped_silu(f32x16 x) noexcept {
+  x = clip(x, -__builtin_inff(), 7);
+  return div(x, add(broadcast(1.0f), exp(mul(x, broadcast(-1.702f)))));
+}
+// what it is multiplied with
+LOQUAT_INLINE f32x16 clipped_and_one(f32x16 u) noexcept {
+  return add(clip(u, -7, 7), broadcast(1.0f));
+}
 
 // x / (1 + exp(−2u)), u = √(2/π) · x · (1 + 0.044715 x²): the tanh form of GELU
 LOQUAT_INLINE f32x16 gelu(f32x16 x) noexcept {
