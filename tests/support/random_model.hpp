@@ -147,7 +147,8 @@ class random_model {
   }
   void matrix(std::string const& name, std::uint32_t rows, std::uint32_t columns, bool bias = true) {
     tensor(name + ".weight", {columns, rows, 1, 1}, 0.5f, 0);
-    if (bias && a_.norm == loquat::normalisation::layer && name != "token_embd")
+    bool const has_biases = a_.norm == loquat::normalisation::layer || a_.sinks;
+    if (bias && has_biases && name != "token_embd")
       tensor(name + ".bias", {rows, 1, 1, 1}, 0.1f, 0);
   }
   void norm(std::string const& name, std::uint32_t n) {
