@@ -143,7 +143,7 @@ TEST_CASE("a tensor has at most four dimensions and none of length 0") {
 TEST_CASE("types that are unknown or retired are errors that name the number") {
   CHECK(why(one({32}, 99, 64)) == "tensor t: type 99 is not known");
   CHECK(why(one({32}, ~0U, 64)) == "tensor t: type 4294967295 is not known");
-  for (std::uint32_t const retired : {4U, 5U, 31U, 32U, 33U, 36U, 37U, 38U})
+  for (std::uint32_t const retired : {4U, 5U, 31U, 32U, 33U, 37U, 38U})
     CHECK(why(one({32}, retired, 64)) == "tensor t: type " + std::to_string(retired) + " was retired from the format");
   CHECK(code(one({32}, 99, 64)) == errc::unsupported);
 }

@@ -44,6 +44,7 @@ constexpr float dot(float const* a, float const* b, std::size_t n) {
 
 constexpr float apply(activation kind, float x) {
   if (kind == activation::tanh) return math::tanh(x);
+  if (kind == activation::relu_squared) return x < 0 ? 0 : x * x;
   if (kind == activation::clipped_silu && x > 7) x = 7;
   float const exponent = kind == activation::silu           ? 0 - x
                          : kind == activation::clipped_silu ? x * -1.702f

@@ -15,13 +15,14 @@
 
 namespace loquat {
 
-/// Element type of a stored tensor. The numbers are GGUF's; gaps are retired types, which no file may use.
+/// Element type of a stored tensor. The numbers are GGUF's; gaps are retired types, which no file may use;
+/// one of their numbers, 36, lives on in Microsoft's BitNet files.
 enum class tensor_type : std::uint32_t {
   f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q5_0 = 6, q5_1 = 7, q8_0 = 8, q8_1 = 9,
   q2_k = 10, q3_k = 11, q4_k = 12, q5_k = 13, q6_k = 14, q8_k = 15,
   iq2_xxs = 16, iq2_xs = 17, iq3_xxs = 18, iq1_s = 19, iq4_nl = 20, iq3_s = 21, iq2_s = 22, iq4_xs = 23,
   i8 = 24, i16 = 25, i32 = 26, i64 = 27, f64 = 28, iq1_m = 29, bf16 = 30,
-  tq1_0 = 34, tq2_0 = 35, mxfp4 = 39, nvfp4 = 40, q1_0 = 41, q2_0 = 42,
+  tq1_0 = 34, tq2_0 = 35, i2_s = 36, mxfp4 = 39, nvfp4 = 40, q1_0 = 41, q2_0 = 42,
 };
 
 /// How a type is laid out: `block_length` consecutive elements of a row share `block_bytes` bytes.
@@ -30,6 +31,7 @@ struct type_layout {
   std::string_view name;
   std::uint32_t block_length; ///< elements
   std::uint32_t block_bytes;
+  std::uint32_t tail_bytes = 0; ///< behind all blocks of a tensor
 };
 
 /// Every type of the format, in the order of its numbers.
@@ -49,7 +51,8 @@ inline constexpr std::array type_layouts{
     type_layout{tensor_type::i32, "I32", 1, 4},          type_layout{tensor_type::i64, "I64", 1, 8},
     type_layout{tensor_type::f64, "F64", 1, 8},          type_layout{tensor_type::iq1_m, "IQ1_M", 256, 56},
     type_layout{tensor_type::bf16, "BF16", 1, 2},        type_layout{tensor_type::tq1_0, "TQ1_0", 256, 54},
-    type_layout{tensor_type::tq2_0, "TQ2_0", 256, 66},   type_layout{tensor_type::mxfp4, "MXFP4", 32, 17},
+    type_layout{tensor_type::tq2_0, "TQ2_0", 256, 66},   type_layout{tensor_type::i2_s, "I2_S", 128, 32, 32},
+    type_layout{tensor_type::mxfp4, "MXFP4", 32, 17},
     type_layout{tensor_type::nvfp4, "NVFP4", 64, 36},    type_layout{tensor_type::q1_0, "Q1_0", 128, 18},
     type_layout{tensor_type::q2_0, "Q2_0", 64, 18},
 };
@@ -96,9 +99,9 @@ constexpr result<std::uint64_t> byte_size(tensor_type type, tensor_shape const& 
     elements *= length;
   }
   std::uint64_t const blocks = elements / layout->block_length;
-  if (blocks > most / layout->block_bytes)
+  if (blocks > (most - layout->tail_bytes) / layout->block_bytes)
     return fail(errc::malformed, elements, " elements of ", layout->name, " overflow 64 bits");
-  return blocks * layout->block_bytes;
+  return blocks * layout->block_bytes + layout->tail_bytes;
 }
 
 /// A tensor where it lies in a file: nothing is copied, and the bytes belong to the file.

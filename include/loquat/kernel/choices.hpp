@@ -6,9 +6,10 @@ namespace loquat {
 
 /// The non-linear function of a feed-forward layer.
 enum class activation : unsigned char {
-  silu, ///< x · sigmoid(x)
-  gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
-  tanh, ///< hyperbolic tangent
+  silu,         ///< x · sigmoid(x)
+  gelu,         ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
+  tanh,         ///< hyperbolic tangent
+  relu_squared, ///< x² where x is positive, else 0 (D. So et al., 2021)
   /// x · sigmoid(1.702 x) of x up to 7; as a gate not times u, but times 1 + u, which is cut to [−7, 7]: gpt-oss
   clipped_silu,
 };

@@ -7,6 +7,7 @@
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/quant/formats.hpp>
+#include <loquat/quant/i2_s.hpp>
 
 #include <array>
 #include <cstddef>
@@ -78,9 +79,10 @@ template <class Matrix> struct model_weights {
   Matrix positions;  ///< [context, embedding], where positions are learned
   std::vector<layer_weights<Matrix>> layers;
   norm_weights output_norm;
-  linear<Matrix> output;                ///< [vocabulary, embedding]; the embeddings where the file has none of its own
-  std::vector<float> rope_factors;      ///< [rope_dims / 2] divisors of the frequencies, or empty
-  std::vector<float> long_rope_factors; ///< the same for contexts beyond the original one
+  linear<Matrix> output;           ///< [vocabulary, embedding]; the embeddings where the file has none of its own
+  std::vector<float> rope_factors; ///< [rope_dims / 2] divisors of the frequencies, or empty
+  std::vector<std::vector<std::byte>> converted; ///< matrices that are not in the file as they are used
+  std::vector<float> long_rope_factors;          ///< the same for contexts beyond the original one
 };
 
 namespace detail {
@@ -196,6 +198,8 @@ template <Backend B> class weight_reader {
   constexpr void ignore(std::string_view name) {
     if (auto const* const found = file_->find_tensor(name)) mark(found);
   }
+  /// Tensors that had to be converted; matrices refer to them.
+  constexpr std::vector<std::vector<std::byte>> converted() { return std::move(converted_); }
   constexpr error const& first_error() const { return error_; }
   constexpr bool failed() const { return failed_; }
 
@@ -231,7 +235,14 @@ template <Backend B> class weight_reader {
                 tensor.rows()));
     return tensor;
   }
-  constexpr typename B::matrix made_of(tensor_view const& tensor) {
+  constexpr typename B::matrix made_of(tensor_view tensor) {
+    if (tensor.type == tensor_type::i2_s) {
+      auto bytes = i2_s_to_tq2_0(tensor);
+      if (!bytes) return note(bytes.error().within(file_->name())), typename B::matrix{};
+      converted_.push_back(std::move(*bytes));
+      tensor.type = tensor_type::tq2_0;
+      tensor.data = converted_.back();
+    }
     auto made = backend_->make_matrix(tensor);
     if (!made) return note(made.error().within(file_->name())), typename B::matrix{};
     return *made;
@@ -242,6 +253,7 @@ template <Backend B> class weight_reader {
 
   gguf::file const* file_;
   B const* backend_;
+  std::vector<std::vector<std::byte>> converted_;
   std::vector<char> taken_; // by number of the tensor; of bool, clang cannot evaluate it
   error error_;
   bool failed_ = false;
@@ -401,6 +413,7 @@ constexpr result<model_weights<typename B::matrix>> read_weights(gguf::file cons
   if (read.has("rope_factors_short.weight")) w.rope_factors = factors("rope_factors_short.weight");
   w.long_rope_factors = factors("rope_factors_long.weight");
   if (!read.finish()) return read.first_error();
+  w.converted = read.converted();
   return w;
 }
 

@@ -128,15 +128,20 @@ inline constexpr architecture gpt_oss{.name = "gpt-oss",
 /// BitNet b1.58 (S. Ma et al., 2024), with weights of any type.
 inline constexpr architecture bitnet{.name = "bitnet", .rope = rope_style::halves, .inner_norms = true};
 
+/// BitNet b1.58 2B 4T (S. Ma et al., 2025), in files of Microsoft's own type.
+inline constexpr architecture bitnet_b158{
+    .name = "bitnet-b1.58", .rope = rope_style::halves, .feed_forward = activation::relu_squared, .inner_norms = true};
+
 } // namespace arch
 
 /// The builders that `load` chooses from by the file's `general.architecture`.
-using zoo = type_list<transformer<arch::llama>, transformer<arch::granite>, transformer<arch::qwen2>,
-                      transformer<arch::qwen2moe>, transformer<arch::qwen3>, transformer<arch::qwen3moe>,
-                      transformer<arch::gemma>, transformer<arch::gemma2>, transformer<arch::gemma3>,
-                      transformer<arch::phi2>, transformer<arch::phi3>, transformer<arch::gpt2>,
-                      transformer<arch::gptneox>, transformer<arch::falcon>, transformer<arch::starcoder2>,
-                      transformer<arch::stablelm>, transformer<arch::olmo2>, transformer<arch::command_r>,
-                      transformer<arch::bitnet>, transformer<arch::deepseek2>, transformer<arch::gpt_oss>>;
+using zoo =
+    type_list<transformer<arch::llama>, transformer<arch::granite>, transformer<arch::qwen2>,
+              transformer<arch::qwen2moe>, transformer<arch::qwen3>, transformer<arch::qwen3moe>,
+              transformer<arch::gemma>, transformer<arch::gemma2>, transformer<arch::gemma3>, transformer<arch::phi2>,
+              transformer<arch::phi3>, transformer<arch::gpt2>, transformer<arch::gptneox>, transformer<arch::falcon>,
+              transformer<arch::starcoder2>, transformer<arch::stablelm>, transformer<arch::olmo2>,
+              transformer<arch::command_r>, transformer<arch::bitnet>, transformer<arch::bitnet_b158>,
+              transformer<arch::deepseek2>, transformer<arch::gpt_oss>>;
 
 } // namespace loquat

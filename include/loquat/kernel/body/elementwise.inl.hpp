@@ -58,6 +58,11 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::tanh(x);
     }
   };
+  struct relu_squared_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::relu_squared(x);
+    }
+  };
   struct clipped_silu_function {
     LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
       return simd::LOQUAT_TARGET_NS::clipped_silu(x);
@@ -71,6 +76,8 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       f(gelu_function{});
     else if (kind == activation::tanh)
       f(tanh_function{});
+    else if (kind == activation::relu_squared)
+      f(relu_squared_function{});
     else
       f(clipped_silu_function{});
   }

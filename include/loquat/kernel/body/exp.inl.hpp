@@ -56,9 +56,15 @@ LOQUAT_INLINE f32x16 clipped_silu(f32x16 x) noexcept {
   x = clip(x, -__builtin_inff(), 7);
   return div(x, add(broadcast(1.0f), exp(mul(x, broadcast(-1.702f)))));
 }
-// what it is multiplied with
+// what a gate is multiplied with
 LOQUAT_INLINE f32x16 clipped_and_one(f32x16 u) noexcept {
   return add(clip(u, -7, 7), broadcast(1.0f));
+}
+
+// x² where x is positive
+LOQUAT_INLINE f32x16 relu_squared(f32x16 x) noexcept {
+  x = clip(x, 0, __builtin_inff());
+  return mul(x, x);
 }
 
 // x / (1 + exp(−2u)), u = √(2/π) · x · (1 + 0.044715 x²): the tanh form of GELU

@@ -1,0 +1,44 @@
+#pragma once
+/// \file
+/// I2_S, the type of Microsoft's BitNet files: ternary weights of two bits, and one scale for the whole tensor, a float
+/// behind them. Groups of 128 weights take 32 bytes; the highest two bits are the first 32 weights. It is no block
+/// format, as the scale is nowhere near the weights: tensors are turned into TQ2_0, whose integers are the same.
+///
+/// Files do not say on which machine they were made. This is the order of x86; tensors that were packed on ARM have
+/// groups of 64 weights and would give nonsense, and those of the oldest versions hold four weights in a row.
+
+#include <loquat/core/result.hpp>
+#include <loquat/format/tensor.hpp>
+#include <loquat/quant/tq2_0.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace loquat {
+
+/// The bytes of a tensor of I2_S as TQ2_0. The scale is rounded to binary16, which holds what was a bfloat16 exactly.
+/// `errc::unsupported` for columns that are no multiple of 256, `errc::malformed` for a scale that binary16 has not.
+constexpr result<std::vector<std::byte>> i2_s_to_tq2_0(tensor_view const& tensor) {
+  if (tensor.columns() % tq2_0::block_length != 0)
+    return fail(errc::unsupported, "tensor ", tensor.name, ": I2_S with ", tensor.columns(),
+                " columns, expected a multiple of ", tq2_0::block_length);
+  auto const bytes = static_cast<std::size_t>(tensor.elements() / 4);
+  std::uint32_t bits = 0;
+  for (std::size_t i = 4; i-- > 0;) bits = bits << 8 | std::to_integer<std::uint32_t>(tensor.data[bytes + i]);
+  float const scale = std::bit_cast<float>(bits);
+  if (!(scale >= 0 && scale <= 65504))
+    return fail(errc::malformed, "tensor ", tensor.name, ": I2_S needs a scale of 0 to 65504");
+  std::vector<std::byte> out(bytes / 64 * tq2_0::block_bytes, std::byte{});
+  for (std::size_t i = 0; i < bytes; ++i) {
+    auto const four = std::to_integer<unsigned>(tensor.data[i]);
+    out[i / 64 * tq2_0::block_bytes + i % 64] =
+        static_cast<std::byte>(four >> 6 | (four >> 2 & 12) | (four << 2 & 48) | (four << 6 & 192));
+  }
+  for (std::size_t block = 0; block < bytes / 64; ++block)
+    detail::store_u16(&out[block * tq2_0::block_bytes + tq2_0::scale_at], half_from_float(scale));
+  return out;
+}
+
+} // namespace loquat
