@@ -22,6 +22,7 @@ struct random_model_options {
   std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
   bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
   bool long_factors = false;
+  std::uint32_t window = 5; ///< of layers that have one
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
 
@@ -43,7 +44,7 @@ class random_model {
     key("attention.head_count", heads);
     key("attention.head_count_kv", kv_heads);
     key("rope.dimension_count", head_dim / 2);
-    if (a.window != window_layers::none) key("attention.sliding_window", std::uint32_t{5});
+    if (a.window != window_layers::none) key("attention.sliding_window", o.window);
     if (a.soft_caps) key("attn_logit_softcapping", 3.0f);
     if (a.soft_caps) key("final_logit_softcapping", 2.0f);
     if (o.experts != 0) {

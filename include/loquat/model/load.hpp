@@ -47,6 +47,11 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
     return visit([&](auto const& m) { return m.forward(s, ids); });
   }
+  /// Forgets tokens of a session that `policy` chooses, and returns how many; see `transformer_model::evict`.
+  template <EvictionPolicy P>
+  constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
+    return visit([&](auto const& m) { return m.evict(s, policy, how); });
+  }
 
   /// Builds the model that the file's `general.architecture` names. `errc::unsupported` lists the known names.
   static constexpr result<basic_model> build(gguf::file const& file, B const& backend) {
