@@ -11,6 +11,7 @@
 #include <loquat/model/feed_forward.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/model.hpp>
+#include <loquat/model/options.hpp>
 #include <loquat/model/rope_table.hpp>
 #include <loquat/model/session.hpp>
 #include <loquat/model/weights.hpp>
@@ -215,9 +216,13 @@ template <architecture A> struct transformer {
   static constexpr std::string_view name() noexcept { return loquat::name(value); }
 
   /// A model from a file, which must outlive it, as must the backend. Errors name the key or tensor.
-  template <Backend B> static constexpr result<model<B>> build(gguf::file const& file, B const& backend) {
+  template <Backend B>
+  static constexpr result<model<B>> build(gguf::file const& file, B const& backend, model_options const& options = {}) {
     auto sizes = read_hyperparameters(file, A);
     if (!sizes) return sizes.error();
+    if (A.rope == rope_style::none && options.rope != rope_override{})
+      return fail(errc::unsupported, file.name(), ": ", name(), " has no rotary embedding to override");
+    if (auto sensible = apply(options.rope, *sizes); !sensible) return sensible.error().within(file.name());
     auto weights = read_weights(file, A, *sizes, backend);
     if (!weights) return weights.error();
     rope_tables ropes;
