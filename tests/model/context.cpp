@@ -130,6 +130,10 @@ TEST_CASE("going back in a session with windows: a batch costs nothing, more is 
       CHECK(forward(model, s, std::vector<token>{7, 9}) == fresh(length - back));
       CHECK(s.cached() == length - back + 2);
     }
+  s.truncate(0); // a new text, whose start is all there
+  (void)forward(model, s, std::span(ids).first(200));
+  s.truncate(20);
+  CHECK(s.cached() == 20);
   s.truncate(3); // and further back before anything was computed
   s.truncate(2);
   auto const before = test::allocations();

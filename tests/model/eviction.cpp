@@ -3,6 +3,7 @@
 /// however they are cut up.
 #include "support/allocations.hpp"
 #include "support/random_model.hpp"
+#include "support/tiny_model.hpp"
 
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
@@ -362,6 +363,27 @@ TEST_CASE("evictions in a row, with tokens not yet computed again in between") {
   CHECK(s.cached() < 20);
   (void)forward(model, fresh, left);
   CHECK(difference(forward(model, s, more), forward(model, fresh, more)) < 2e-5);
+}
+
+// a stream at compile time: small enough for Clang's default limit on constant evaluation
+template <Backend B> constexpr std::array<token, 5> five_tokens(B const& backend) {
+  auto const bytes =
+      test::tiny_model({.embedding = 4, .heads = 2, .kv_heads = 1, .feed_forward = 4, .vocabulary = 5, .context = 8});
+  auto const file = gguf::file::parse(bytes).value();
+  auto const model = transformer<arch::llama>::build(file, backend).value();
+  streaming const endless(model, sink_window{1, 1});
+  auto talk = endless.make_session({.context = 3, .kv = kv_type::f32}).value();
+  std::array<token, 1> const prompt{3};
+  std::array<token, 5> out{};
+  std::size_t n = 0;
+  for (token id : prompt | generate(endless, talk, {.max_tokens = 5})) out[n++] = id;
+  return out;
+}
+constexpr auto at_compile_time = five_tokens(reference{});
+
+TEST_CASE("a stream says the same at compile time and at run time") {
+  CHECK(five_tokens(reference{}) == at_compile_time);
+  CHECK(five_tokens(cpu({2})) == at_compile_time);
 }
 
 } // namespace
