@@ -10,12 +10,14 @@
 /// | `Backend` | backend/backend.hpp | where tensors live, and the operations on them |
 /// | `Plugin` | plugin/plugin.hpp | identity, attach, detach, capabilities |
 /// | `Model` | model/model.hpp | tokens → logits |
+/// | `EvictionPolicy` | model/eviction.hpp | what a full context forgets |
 /// | `Sampler` | generate/sampler.hpp | logits → token |
 /// | `BlockFormat` | quant/block.hpp | how weights are stored |
 /// | `Executor` | parallel/executor.hpp | threads for a backend's loops |
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/generate/sampler.hpp>
+#include <loquat/model/eviction.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/transformer.hpp>
 #include <loquat/parallel/executor.hpp>

@@ -27,6 +27,7 @@
 #include <loquat/generate/stop.hpp>
 #include <loquat/generate/truncate.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/streaming.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/importance.hpp>

@@ -22,6 +22,7 @@ struct random_model_options {
   std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
   bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
   bool long_factors = false, absorbed = false;       ///< absorbed: latent attention in the newer form
+  std::uint32_t window = 5;                          ///< of layers that have one
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
 
@@ -46,7 +47,7 @@ class random_model {
       latent_keys(key, o.absorbed);
     else
       key("attention.head_count_kv", kv_heads);
-    if (a.window != window_layers::none) key("attention.sliding_window", std::uint32_t{5});
+    if (a.window != window_layers::none) key("attention.sliding_window", o.window);
     if (a.soft_caps) key("attn_logit_softcapping", 3.0f);
     if (a.soft_caps) key("final_logit_softcapping", 2.0f);
     if (o.experts != 0) {
@@ -148,8 +149,7 @@ class random_model {
   void matrix(std::string const& name, std::uint32_t rows, std::uint32_t columns, bool bias = true) {
     tensor(name + ".weight", {columns, rows, 1, 1}, 0.5f, 0);
     bool const has_biases = a_.norm == loquat::normalisation::layer || a_.sinks;
-    if (bias && has_biases && name != "token_embd")
-      tensor(name + ".bias", {rows, 1, 1, 1}, 0.1f, 0);
+    if (bias && has_biases && name != "token_embd") tensor(name + ".bias", {rows, 1, 1, 1}, 0.1f, 0);
   }
   void norm(std::string const& name, std::uint32_t n) {
     tensor(name + ".weight", {n, 1, 1, 1}, 0.1f, 1);

@@ -2,6 +2,7 @@
 /// `loquat generate`: goes on with a text.
 
 #include "commands.hpp"
+#include "long_context.hpp"
 #include "machine.hpp"
 #include "system.hpp"
 
@@ -24,6 +25,8 @@ examples:
   loquat generate model.gguf "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
   loquat generate model.gguf - --max-tokens 100 --quiet <prompt.txt >text.txt
   loquat generate model.gguf "Q: Why?"$'\nA:' --stop $'\n' --stop "Q:"
+  loquat generate model.gguf "Day 1" --context 2048 --context-shift rotate --max-tokens 100000
+  loquat generate model.gguf - --context 16384 --rope-scaling yarn --rope-scale 4 <book.txt
 )";
 
 struct settings {
@@ -40,11 +43,13 @@ struct settings {
   std::uint64_t seed = 0;
   cpu_options cpu;
   session_options session{.batch = 128};
+  full_context full;
+  rope_override rope;
   std::vector<std::string_view> stops;
   bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
 
   std::vector<option> table() {
-    return {
+    std::vector<option> all{
         {"--max-tokens", "N", "most tokens to generate", number(max_tokens, std::size_t{0})},
         {"--temperature", "T", "0: always the most probable token", number(temperature.value, 0.0f, 100.0f)},
         {"--top-k", "K", "keep the K most probable tokens; 0: all", number(top_k.k, std::size_t{0})},
@@ -66,6 +71,8 @@ struct settings {
         {"--echo", "", "write the prompt, too", flag(echo)},
         {"--logprobs", "", "list the tokens and the logarithms of their probabilities", flag(logprobs)},
         {"--quiet", "", "no summary and no progress", flag(quiet)}};
+    std::ranges::copy(long_context_options(full, rope), std::back_inserter(all));
+    return all;
   }
   auto sampler() {
     repetition.window = frequency.window = presence.window = window;
@@ -117,7 +124,7 @@ std::string why_it_ended(settings const& s, finish why) {
   case finish::end_token:
     return "the model's end token";
   case finish::context_full:
-    return "the context is full (--context)";
+    return "the context is full (--context, --context-shift)";
   case finish::cancelled:
     return "interrupted";
   default:
@@ -125,12 +132,28 @@ std::string why_it_ended(settings const& s, finish why) {
   }
 }
 
+/// The model's session and what it forgot so far, of a session that goes on without end or of one that does not.
+template <class Session> auto const& inner_of(Session const& talk) {
+  if constexpr (requires { talk.inner(); })
+    return talk.inner();
+  else
+    return talk;
+}
+template <class Session> std::uint64_t forgotten_by(Session const& talk) {
+  if constexpr (requires { talk.forgotten(); })
+    return talk.forgotten();
+  else
+    return 0;
+}
+
 template <class Session> void summarise(settings const& s, course const& c, Session const& talk) {
   auto const rate = [](std::size_t n, double seconds) {
     return seconds > 0 && n > 0 ? number_text(", %.1f tokens/s", static_cast<double>(n) / seconds) : std::string();
   };
-  auto const passes = talk.tokens().size() - c.prompt_tokens; // the first token came from the prompt's pass
-  double const cache = static_cast<double>(talk.cache.bytes());
+  std::uint64_t const forgotten = forgotten_by(talk);
+  auto const passes = static_cast<std::size_t>(forgotten) + talk.tokens().size() -
+                      c.prompt_tokens; // the first token came from the prompt's pass
+  double const cache = static_cast<double>(inner_of(talk).cache.bytes());
   std::string out =
       "prompt     " + std::to_string(c.prompt_tokens) + " tokens" + rate(c.prompt_tokens, c.prompt_seconds) + "\n";
   out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" +
@@ -138,6 +161,7 @@ template <class Session> void summarise(settings const& s, course const& c, Sess
   if (c.first_token_seconds > 0) out += number_text(", the first after %.3f s", c.first_token_seconds);
   out += "\nmemory     " + byte_text(peak_memory_bytes()) + " at most, model included; session " +
          byte_text(static_cast<double>(talk.bytes())) + ", of which key-value cache " + byte_text(cache);
+  if (forgotten > 0) out += "\nforgotten  " + std::to_string(forgotten) + " tokens (--context-shift)";
   out += "\nended by   " + why_it_ended(s, c.report.why) + "\n";
   std::fputs(out.c_str(), stderr);
 }
@@ -150,33 +174,25 @@ template <class T> void list(T const& tokenizer, std::vector<choice> const& choi
   std::fputs(out.c_str(), stderr);
 }
 
-int generate_text(settings& s) {
-  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
-  if (!file) return fail_with(file.error().message());
-  auto const tokenizer = tokenizer_from(*file);
-  if (!tokenizer) return fail_with(tokenizer.error().message());
-  cpu const machine(s.cpu);
-  auto const model = load(*file, machine);
-  if (!model) return fail_with(model.error().message());
-  auto const prompt = text_of(s.prompt);
-  if (!prompt) return fail_with(prompt.error().message());
-  auto const ids = encode(*tokenizer, *prompt, {.special = s.special ? special_text::parse : special_text::plain,
-                                                .invalid = invalid_utf8::bytes});
-  if (ids.empty())
-    return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
-  auto talk = model->make_session(s.session);
-  if (!talk) return fail_with(std::string(talk.error().message()) + "; a smaller --context or --batch needs less");
+/// Goes on with a prompt in a new session of the model.
+template <class M, class T>
+int go_on(settings& s, M const& model, T const& tokenizer, std::string const& prompt, std::vector<token> const& ids) {
+  auto talk = model.make_session(s.session);
+  if (!talk)
+    return fail_with(std::string(talk.error().message()) +
+                     (talk.error().code() == errc::capacity ? "; a smaller --context or --batch needs less" : ""));
   if (ids.size() > talk->context())
     return fail_with("the prompt has " + std::to_string(ids.size()) + " tokens, but the context holds " +
                      std::to_string(talk->context()) + ": try --context " +
-                     std::to_string(ids.size() + std::min<std::size_t>(s.max_tokens, 4096)));
+                     std::to_string(ids.size() + std::min<std::size_t>(s.max_tokens, 4096)) +
+                     ", or --context-shift rotate");
   if (s.sampling_in_vain() && !s.quiet) complain("--top-k, --top-p, --min-p and --seed do nothing at --temperature 0");
 
   catch_interrupt();
   course c;
-  std::vector<float> logprobs(s.logprobs ? model->vocabulary() : 0);
+  std::vector<float> logprobs(s.logprobs ? model.vocabulary() : 0);
   std::vector<choice> choices;
-  generator from(*model, *talk, s.sampler(),
+  generator from(model, *talk, s.sampler(),
                  {.max_tokens = s.max_tokens, .cancel = &interrupt_wanted, .logprobs = logprobs, .report = &c.report});
   stopwatch const clock;
   bool const fed = static_cast<bool>(feed(from, ids, s, c));
@@ -186,19 +202,38 @@ int generate_text(settings& s) {
       if (s.logprobs) choices.push_back({id, c.report.logprob});
       return id;
     };
-    if (s.echo) put(*prompt);
+    if (s.echo) put(prompt);
     for (std::string_view const piece : std::views::empty<token> | generate(from) | std::views::transform(note) |
-                                            decode(*tokenizer, {.skip_special = !s.special}) |
+                                            decode(tokenizer, {.skip_special = !s.special}) |
                                             until(std::span<std::string_view const>(s.stops)))
       if (!put(piece) || std::fflush(stdout) != 0) break;
     if (is_terminal(stdout)) put("\n");
   }
   c.seconds = clock.seconds();
-  list(*tokenizer, choices);
+  list(tokenizer, choices);
   if (c.report.why == finish::error) return fail_with(c.report.error.message());
   if (int const status = end_output(); status != done) return status;
   if (!s.quiet) summarise(s, c, *talk);
   return c.report.why == finish::cancelled ? interrupted : done;
+}
+
+int generate_text(settings& s) {
+  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
+  if (!file) return fail_with(file.error().message());
+  auto const tokenizer = tokenizer_from(*file);
+  if (!tokenizer) return fail_with(tokenizer.error().message());
+  cpu const machine(s.cpu);
+  auto const model = load(*file, machine, {.rope = s.rope});
+  if (!model) return fail_with(model.error().message());
+  auto const prompt = text_of(s.prompt);
+  if (!prompt) return fail_with(prompt.error().message());
+  auto const ids =
+      encode(*tokenizer, *prompt,
+             {.special = s.special ? special_text::parse : special_text::plain, .invalid = invalid_utf8::bytes});
+  if (ids.empty())
+    return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
+  if (s.full.then == full_context::action::stop) return go_on(s, *model, *tokenizer, *prompt, ids);
+  return go_on(s, streaming(*model, s.full.policy, s.full.how()), *tokenizer, *prompt, ids);
 }
 
 } // namespace

@@ -16,22 +16,58 @@
 
 namespace loquat {
 
-/// Keys and values of every layer, head by head: [layer, kv head, tile, keys then values of the tile].
+/// Where the tiles of a layer lie: the number of the first, and how many a head has, which it uses in turn.
+struct kv_ring {
+  std::size_t first, tiles;
+};
+
+/// Keys and values of every layer, head by head: [layer, kv head, tile, keys then values of the tile]. Layers that see
+/// only a window keep the tiles that it can touch: a new tile takes the place of one that is out of sight.
 struct kv_cache {
   kv_type type = kv_type::f16;
   std::size_t layers = 0, kv_heads = 0, head_dim = 0, capacity = 0; ///< capacity: positions
   std::span<float> floats{};                                        ///< the elements if `type` is f32
   std::span<std::uint16_t> halves{};                                ///< the elements if it is f16, else scales
   std::span<std::uint8_t> quants{}; ///< q8_0: signed bytes; q4_0: signed nibbles, see `byte_of`
+  std::size_t window = 0;           ///< positions that layers with a window see
+  std::size_t windows = 0;          ///< layers that keep only what it needs; `keep_windows` sets all three
+  std::size_t window_tiles = 0;     ///< tiles of a head that these keep
+  std::span<kv_ring> rings{};       ///< [layers], if there are such layers
 
   constexpr kv_layout layout() const noexcept { return {type, head_dim}; } ///< of a tile
-  /// Tiles of a head.
+  /// Tiles of a head that keeps all positions.
   constexpr std::size_t tiles() const noexcept {
     return capacity / kv_layout::positions + (capacity % kv_layout::positions != 0);
   }
   /// Number of a tile among those of all heads and layers.
   constexpr std::size_t tile(std::size_t layer, std::size_t head, std::size_t position) const noexcept {
-    return (layer * kv_heads + head) * tiles() + position / kv_layout::positions;
+    std::size_t const tile = position / kv_layout::positions;
+    if (rings.empty()) return (layer * kv_heads + head) * tiles() + tile;
+    kv_ring const ring = rings[layer];
+    return ring.first + head * ring.tiles + tile % ring.tiles;
+  }
+  /// Before `reserve`: `count` layers keep only the tiles that windows over `batch` tokens, or over one token up to
+  /// `batch` positions back, can touch. Nothing happens where that is no less than all.
+  constexpr void keep_windows(std::size_t length, std::size_t count, std::size_t batch) noexcept {
+    std::uint64_t const span = std::uint64_t{length} + batch - 1; // positions, in any place among the tiles
+    std::uint64_t const touched = (span + kv_layout::positions - 2) / kv_layout::positions + 1;
+    if (length == 0 || count == 0 || touched >= tiles()) return;
+    window = length, windows = count, window_tiles = static_cast<std::size_t>(touched);
+  }
+  /// After `take`: the layers that `has_window(layer)` are those that keep less.
+  template <class HasWindow> constexpr void lay_out(HasWindow has_window) noexcept {
+    std::size_t next = 0;
+    for (std::size_t l = 0; l < rings.size(); ++l) {
+      rings[l] = {next, has_window(l) ? window_tiles : tiles()};
+      next += kv_heads * rings[l].tiles;
+    }
+  }
+  /// Whether all that the token at position n sees is still there, after `stored` positions were stored.
+  constexpr bool holds(std::size_t n, std::size_t stored) const noexcept {
+    if (windows == 0 || n == 0) return true;
+    std::size_t const seen = n + 1 > window ? n + 1 - window : 0; // from here on
+    std::size_t const newest = (std::max(stored, n) - 1) / kv_layout::positions;
+    return newest < seen / kv_layout::positions + window_tiles;
   }
   /// Index of a tile's first key; its values follow.
   constexpr std::size_t keys_offset(std::size_t tile) const noexcept { return tile * 2 * layout().elements(); }
@@ -105,6 +141,19 @@ struct kv_cache {
     }
   }
 
+  /// What is stored there: the key and the value [head_dim] of one head at a position.
+  constexpr void load(std::size_t layer, std::size_t head, std::size_t position, float* key,
+                      float* value) const noexcept {
+    std::size_t const t = tile(layer, head, position), p = position % kv_layout::positions;
+    kv_layout const in_tile = layout();
+    for (std::size_t d = 0; d < head_dim; ++d) {
+      std::size_t const b = d / kv_layout::block;
+      key[d] = element(keys_offset(t) + in_tile.key(p, d)) * scale(key_scales_offset(t) + in_tile.key_scale(p, b));
+      value[d] =
+          element(values_offset(t) + in_tile.value(p, d)) * scale(value_scales_offset(t) + in_tile.value_scale(p, b));
+    }
+  }
+
   /// The element at an index, without its scale.
   constexpr float element(std::size_t i) const noexcept {
     switch (type) {
@@ -131,6 +180,7 @@ struct kv_cache {
   constexpr void reserve(arena_size& size) const noexcept {
     auto const [n_floats, n_halves, n_quants] = counts();
     size.add<float>(n_floats).add<std::uint16_t>(n_halves).add<std::uint8_t>(n_quants);
+    size.add<kv_ring>(windows != 0 ? layers : 0);
   }
   /// Takes it from the arena that was made with that size.
   constexpr void take(arena& memory) {
@@ -138,12 +188,14 @@ struct kv_cache {
     floats = memory.take<float>(static_cast<std::size_t>(n_floats));
     halves = memory.take<std::uint16_t>(static_cast<std::size_t>(n_halves));
     quants = memory.take<std::uint8_t>(static_cast<std::size_t>(n_quants));
+    rings = memory.take<kv_ring>(windows != 0 ? layers : 0);
   }
 
  private:
   // floats, halves, quants
   constexpr std::array<std::uint64_t, 3> counts() const noexcept {
-    std::uint64_t const all = std::uint64_t{layers} * kv_heads * tiles();
+    std::uint64_t const all =
+        std::uint64_t{kv_heads} * (std::uint64_t{layers - windows} * tiles() + std::uint64_t{windows} * window_tiles);
     std::uint64_t const elements = all * 2 * kv_layout::positions * layout().padded();
     std::uint64_t const scales = elements / kv_layout::block;
     switch (type) {

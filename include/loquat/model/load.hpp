@@ -47,21 +47,39 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
     return visit([&](auto const& m) { return m.forward(s, ids); });
   }
+  /// Forgets tokens of a session that `policy` chooses, and returns how many; see `transformer_model::evict`.
+  template <EvictionPolicy P>
+  constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
+    return visit([&](auto const& m) { return m.evict(s, policy, how); });
+  }
 
   /// Builds the model that the file's `general.architecture` names. `errc::unsupported` lists the known names.
-  static constexpr result<basic_model> build(gguf::file const& file, B const& backend) {
+  static constexpr result<basic_model> build(gguf::file const& file, B const& backend,
+                                             model_options const& options = {}) {
     if (auto const intact = file.intact(); !intact) return intact.error();
     auto const wanted = file.get<std::string_view>("general.architecture");
     if (!wanted) return wanted.error();
     result<basic_model> out = unknown(file, *wanted);
-    ((Builders::name() == *wanted
-          ? void(out = Builders::build(file, backend).transform([](auto&& m) { return basic_model(std::move(m)); }))
-          : void()),
+    ((Builders::name() == *wanted ? void(out = build_one<Builders>(file, backend, options).transform([](auto&& m) {
+       return basic_model(std::move(m));
+     }))
+                                  : void()),
      ...);
     return out;
   }
 
  private:
+  template <class Builder>
+  static constexpr auto build_one(gguf::file const& file, B const& backend, model_options const& options)
+      -> decltype(Builder::build(file, backend)) {
+    if constexpr (requires { Builder::build(file, backend, options); }) {
+      return Builder::build(file, backend, options);
+    } else {
+      if (options.rope != rope_override{})
+        return fail(errc::unsupported, file.name(), ": ", Builder::name(), " has no rotary embedding to override");
+      return Builder::build(file, backend);
+    }
+  }
   static constexpr error unknown(gguf::file const& file, std::string_view wanted) {
     std::vector<char> names;
     ((detail::append(names, ' '), detail::append(names, Builders::name())), ...);
@@ -78,8 +96,9 @@ template <Backend B> using any_model = basic_model<zoo, B>;
 
 /// Builds the model a file holds, on a backend; both must outlive it. Errors name the key or tensor;
 /// `errc::unsupported` for an architecture that is not in the zoo, `errc::io` if the file changed since it was opened.
-template <Backend B> constexpr result<any_model<B>> load(gguf::file const& file, B const& backend) {
-  return any_model<B>::build(file, backend);
+template <Backend B>
+constexpr result<any_model<B>> load(gguf::file const& file, B const& backend, model_options const& options = {}) {
+  return any_model<B>::build(file, backend, options);
 }
 
 } // namespace loquat

@@ -40,15 +40,12 @@ class rope_frequencies {
 
   /// Cosine and signed sine per element for one position: [rope_dims] each, in the order of `style`.
   constexpr void fill(rope_style style, std::size_t position, std::span<float> cosines, std::span<float> sines) const {
-    std::size_t const half = turns_.size();
-    for (std::size_t i = 0; i < half; ++i) {
-      auto const [sine, cosine] = math::sincos_turns(turns_[i] * position);
-      std::size_t const first = style == rope_style::adjacent ? 2 * i : i;
-      std::size_t const second = style == rope_style::adjacent ? 2 * i + 1 : i + half;
-      cosines[first] = cosines[second] = cosine * magnitude_;
-      sines[first] = -sine * magnitude_;
-      sines[second] = sine * magnitude_;
-    }
+    turn(style, position, magnitude_, cosines, sines);
+  }
+  /// The same for going so many positions back, from whatever position.
+  constexpr void fill_back(rope_style style, std::size_t distance, std::span<float> cosines,
+                           std::span<float> sines) const {
+    turn(style, std::uint64_t{0} - distance, 1, cosines, sines);
   }
 
  private:
@@ -74,6 +71,18 @@ class rope_frequencies {
       out.turns_.push_back(static_cast<std::uint64_t>(turns * 18446744073709551616.0));
     }
     return out;
+  }
+  constexpr void turn(rope_style style, std::uint64_t positions, float magnitude, std::span<float> cosines,
+                      std::span<float> sines) const {
+    std::size_t const half = turns_.size();
+    for (std::size_t i = 0; i < half; ++i) {
+      auto const [sine, cosine] = math::sincos_turns(turns_[i] * positions);
+      std::size_t const first = style == rope_style::adjacent ? 2 * i : i;
+      std::size_t const second = style == rope_style::adjacent ? 2 * i + 1 : i + half;
+      cosines[first] = cosines[second] = cosine * magnitude;
+      sines[first] = -sine * magnitude;
+      sines[second] = sine * magnitude;
+    }
   }
   static constexpr double rounded_down(double x) noexcept {
     double const whole = static_cast<double>(static_cast<std::int64_t>(std::clamp(x, -1e15, 1e15)));

@@ -17,19 +17,31 @@ namespace loquat {
 
 /// What a session can hold.
 struct session_options {
-  std::size_t context = 0;   ///< tokens; 0: what the model was trained for, at most 4096
-  std::size_t batch = 256;   ///< tokens of one pass; longer inputs are cut up, with the same results
-  kv_type kv = kv_type::f16; ///< element type of the key-value cache
+  std::size_t context = 0;    ///< tokens; 0: what the model was trained for, at most 4096
+  std::size_t batch = 256;    ///< tokens of one pass; longer inputs are cut up, with the same results
+  kv_type kv = kv_type::f16;  ///< element type of the key-value cache
+  bool whole_windows = false; ///< layers with a window keep all positions, not only those that it can touch: more
+                              ///< memory, but `truncate` never costs anything and `evict` can move what is kept
   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(); ///< cap on its memory
 };
+
+namespace detail {
+
+struct no_windows {
+  constexpr std::size_t operator()(std::size_t) const noexcept { return 0; }
+};
+
+} // namespace detail
 
 /// The state of one conversation with a transformer on backend `B`: the tokens so far, the key-value cache, and the
 /// buffers of a forward pass. Move-only; made by `make_session`, used by one thread at a time.
 template <Backend B> class session {
  public:
-  /// A session for a model of these sizes. `errc::capacity` if its memory exceeds the cap or the machine.
+  /// A session for a model of these sizes, whose layers see the last `window_of(layer)` positions, or all where that is
+  /// 0. `errc::capacity` if its memory exceeds the cap or the machine.
+  template <class WindowOf = detail::no_windows>
   static constexpr result<session> make(B const& backend, hyperparameters const& h, std::size_t vocabulary,
-                                        session_options const& options) {
+                                        session_options const& options, WindowOf window_of = {}) {
     session s;
     std::size_t const context = options.context != 0 ? options.context : std::min<std::size_t>(h.context, 4096);
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
@@ -69,8 +81,13 @@ template <Backend B> class session {
     if (context > std::numeric_limits<std::uint32_t>::max() ||
         h.layers * h.kv_heads > (1u << 30) / s.cache.layout().padded())
       return fail(errc::capacity, "session: a context of ", context, " tokens is beyond any memory");
+    if (!options.whole_windows) {
+      std::size_t count = 0;
+      for (std::size_t l = 0; l < h.layers; ++l) count += window_of(l) != 0;
+      s.cache.keep_windows(h.window, count, batch);
+    }
     arena_size size;
-    size.add<token>(context).template add<token>(batch);
+    size.add<token>(context).template add<token>(batch).template add<bool>(context);
     each([&size](std::span<float>&, std::uint64_t n) { size.add<float>(n); });
     s.cache.reserve(size);
     backend.reserve(limits, size);
@@ -80,10 +97,12 @@ template <Backend B> class session {
     s.bytes_ = size.bytes();
     s.history_ = s.memory_.template take<token>(context);
     s.rows = s.memory_.template take<token>(batch);
+    s.kept = s.memory_.template take<bool>(context);
     each([&s](std::span<float>& span, std::uint64_t n) {
       span = s.memory_.template take<float>(static_cast<std::size_t>(n));
     });
     s.cache.take(s.memory_);
+    s.cache.lay_out([&](std::size_t l) { return window_of(l) != 0; });
     s.work = backend.make_workspace(limits, s.memory_);
     s.batch_ = batch;
     return s;
@@ -94,13 +113,45 @@ template <Backend B> class session {
   constexpr std::size_t batch() const noexcept { return batch_; }            ///< most tokens of one pass
   constexpr std::uint64_t bytes() const noexcept { return bytes_; }          ///< of memory, all in all
 
-  /// Forgets all but the first n tokens, as if the others had never been.
-  constexpr void truncate(std::size_t n) noexcept { length_ = std::min(n, length_); }
+  /// Forgets all but the first n tokens, as if the others had never been. Where layers keep only a window, what it saw
+  /// before the last `batch()` tokens is gone: going back further, but not to 0, costs that all tokens are computed
+  /// again, by the next forward pass.
+  constexpr void truncate(std::size_t n) noexcept {
+    length_ = std::min(n, length_);
+    go_back(length_);
+  }
 
-  /// Appends tokens, for which there must be room.
+  /// Appends tokens, for which there must be room, whose keys and values are in the cache.
   constexpr void append(std::span<token const> ids) noexcept {
     std::copy(ids.begin(), ids.end(), history_.begin() + static_cast<std::ptrdiff_t>(length_));
     length_ += ids.size();
+    advance(ids.size());
+  }
+
+  constexpr std::size_t cached() const noexcept {
+    return cached_;
+  } ///< leading tokens with keys and values in the cache
+  /// The tokens to compute again before others come, at most a batch: those behind the cached ones.
+  constexpr std::span<token const> to_compute() const noexcept {
+    return history_.subspan(cached_, std::min(batch_, length_ - cached_));
+  }
+  /// The keys and values of n more tokens are in the cache.
+  constexpr void advance(std::size_t n) noexcept {
+    cached_ += n;
+    stored_ = std::max(stored_, cached_);
+  }
+  /// Only the keys and values of the first n tokens count, or of none if a window is gone.
+  constexpr void go_back(std::size_t n) noexcept {
+    if (n >= cached_) return;
+    cached_ = cache.holds(n, stored_) ? n : 0;
+    if (cached_ == 0) stored_ = 0;
+  }
+  /// Forgets the tokens that `kept` does not mark; says nothing of the cache.
+  constexpr void drop_unmarked() noexcept {
+    std::size_t to = 0;
+    for (std::size_t i = 0; i < length_; ++i)
+      if (kept[i]) history_[to++] = history_[i];
+    length_ = to;
   }
 
   kv_cache cache;                        ///< keys and values of every layer
@@ -122,11 +173,14 @@ template <Backend B> class session {
   std::span<float> window_cosines, window_sines; ///< the same of layers with a window, if they differ
   std::span<token> rows;                         ///< [batch]: numbers of rows
   std::span<float> logits;                       ///< [vocabulary]
+  std::span<bool> kept;                          ///< [context]: marks the tokens that an eviction leaves
 
  private:
   arena memory_;
   std::span<token> history_; // [context]
   std::size_t length_ = 0, batch_ = 0;
+  std::size_t cached_ = 0; // leading tokens that need not be computed again
+  std::size_t stored_ = 0; // positions that were ever stored since position 0 was
   std::uint64_t bytes_ = 0;
 };
 

@@ -7,10 +7,12 @@
 #include <loquat/core/math.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/eviction.hpp>
 #include <loquat/model/feed_forward.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/latent_attention.hpp>
 #include <loquat/model/model.hpp>
+#include <loquat/model/options.hpp>
 #include <loquat/model/rope_table.hpp>
 #include <loquat/model/session.hpp>
 #include <loquat/model/weights.hpp>
@@ -45,7 +47,7 @@ template <architecture A, Backend B> class transformer_model {
     if (A.learned_positions && options.context > h_.context)
       return fail(errc::argument, "session: a context of ", options.context, " tokens: the model knows ", h_.context,
                   " positions");
-    return session::make(*backend_, h_, vocabulary(), options);
+    return session::make(*backend_, h_, vocabulary(), options, [this](std::size_t l) { return window_of(l); });
   }
 
   /// Appends tokens to the session and returns the logits after the last one: [vocabulary], valid until the next call.
@@ -59,6 +61,10 @@ template <architecture A, Backend B> class transformer_model {
     if (std::size_t const room = s.context() - s.tokens().size(); ids.size() > room)
       return fail(errc::capacity, "forward: ", ids.size(), " tokens exceed the context of ", s.context(), ": room for ",
                   room);
+    for (auto again = s.to_compute(); !again.empty(); again = s.to_compute()) {
+      layers(s, again);
+      s.advance(again.size());
+    }
     while (!ids.empty()) {
       auto const batch = ids.first(std::min(ids.size(), s.batch()));
       ids = ids.subspan(batch.size());
@@ -69,10 +75,23 @@ template <architecture A, Backend B> class transformer_model {
     return s.logits;
   }
 
+  /// Forgets the tokens of a session that `policy` chooses, and lets the others move up. Returns how many went. The
+  /// logits of the last pass are gone. `errc::unsupported` where keys and values cannot move: learned positions are
+  /// part of them, latent attention rotates another part, and layers with a window keep what they need only unless the
+  /// session has `whole_windows`.
+  template <EvictionPolicy P>
+  constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
+    if ((A.learned_positions || A.latent) && how == cache_shift::rotate)
+      return fail(errc::unsupported, "evict: the positions of ", loquat::name(A),
+                  A.latent ? " are in a part of its keys" : " are learned",
+                  ": its tokens cannot move, but be computed again");
+    return detail::evict(*backend_, s, policy, how, A.rope, [&](std::size_t l) { return rope_at(s, l); });
+  }
+
  private:
   // x[n, embedding] through all layers, for n tokens that follow those of the session
   constexpr void layers(session& s, std::span<token const> ids) const {
-    std::size_t const n = ids.size(), position = s.tokens().size();
+    std::size_t const n = ids.size(), position = s.cached();
     auto const x = s.x.first(n * h_.embedding);
     turn(s, rope_of(s), position, n, s.cosines, s.sines);
     if (h_.window_rope_base != 0) turn(s, ropes_.window, position, n, s.window_cosines, s.window_sines);
@@ -117,7 +136,6 @@ template <architecture A, Backend B> class transformer_model {
   constexpr void attend(session& s, std::size_t l, std::span<float const> input, std::size_t n, std::size_t position,
                         std::span<float> output) const {
     auto const& w = w_.layers[l];
-    bool const window = sees_window(A, l) && h_.window != 0;
     auto const queries = s.queries.first(n * h_.heads * h_.head_dim), mixed = s.mixed.first(queries.size());
     auto const keys = s.keys.first(n * h_.kv_heads * h_.head_dim), values = s.values.first(keys.size());
     latent_attention<B> const latent{*backend_, s, h_, w.latent, n};
@@ -150,7 +168,7 @@ template <architecture A, Backend B> class transformer_model {
                          .heads = h_.heads,
                          .length = position + n,
                          .scale = h_.score_scale,
-                         .window = window ? h_.window : 0,
+                         .window = window_of(l),
                          .cap = h_.score_cap,
                          .sinks = w.sinks});
     std::span<float> taken = mixed;
@@ -171,8 +189,16 @@ template <architecture A, Backend B> class transformer_model {
     detail::scale(s.logits, h_.logit_cap);
   }
 
+  // positions that a layer sees; 0: all
+  constexpr std::size_t window_of(std::size_t l) const noexcept { return sees_window(A, l) ? h_.window : 0; }
+
   constexpr rope_frequencies const& rope_of(session const& s) const noexcept {
     return ropes_.has_long && s.context() > h_.original_context ? ropes_.extended : ropes_.all;
+  }
+  // what turns the keys of a layer; null: nothing
+  constexpr rope_frequencies const* rope_at(session const& s, std::size_t l) const noexcept {
+    if (A.rope == rope_style::none) return nullptr;
+    return h_.window_rope_base != 0 && sees_window(A, l) ? &ropes_.window : &rope_of(s);
   }
   // cosines and sines [n, rope_dims] of n positions
   constexpr void turn(session&, rope_frequencies const& rope, std::size_t position, std::size_t n,
@@ -213,9 +239,13 @@ template <architecture A> struct transformer {
   static constexpr std::string_view name() noexcept { return loquat::name(value); }
 
   /// A model from a file, which must outlive it, as must the backend. Errors name the key or tensor.
-  template <Backend B> static constexpr result<model<B>> build(gguf::file const& file, B const& backend) {
+  template <Backend B>
+  static constexpr result<model<B>> build(gguf::file const& file, B const& backend, model_options const& options = {}) {
     auto sizes = read_hyperparameters(file, A);
     if (!sizes) return sizes.error();
+    if (A.rope == rope_style::none && options.rope != rope_override{})
+      return fail(errc::unsupported, file.name(), ": ", name(), " has no rotary embedding to override");
+    if (auto sensible = apply(options.rope, *sizes); !sensible) return sensible.error().within(file.name());
     auto weights = read_weights(file, A, *sizes, backend);
     if (!weights) return weights.error();
     rope_tables ropes;
