@@ -241,7 +241,8 @@ TEST_CASE("element-wise operations equal the reference") {
   for (std::size_t n : {1u, 15u, 16u, 100u, 40'000u}) {
     auto x = random(n), u = random(n);
     for (float& v : x) v *= 20;
-    for (auto kind : {activation::silu, activation::gelu, activation::tanh}) {
+    for (auto kind : {activation::silu, activation::gelu, activation::tanh, activation::sigmoid, activation::softplus,
+                      activation::relu}) {
       auto const run = [&](auto const& backend) {
         bench b(backend, limits);
         auto y = x;

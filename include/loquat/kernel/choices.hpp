@@ -6,9 +6,12 @@ namespace loquat {
 
 /// The non-linear function of a feed-forward layer.
 enum class activation : unsigned char {
-  silu, ///< x · sigmoid(x)
-  gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
-  tanh, ///< hyperbolic tangent
+  silu,     ///< x · sigmoid(x)
+  gelu,     ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
+  tanh,     ///< hyperbolic tangent
+  sigmoid,  ///< 1 / (1 + e⁻ˣ), the gates of LSTM and GRU
+  softplus, ///< log(1 + eˣ), the time steps of Mamba
+  relu,     ///< max(x, 0)
 };
 
 /// Which elements of a head a rotary embedding turns together.

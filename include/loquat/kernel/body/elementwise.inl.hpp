@@ -54,14 +54,35 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::tanh(x);
     }
   };
+  struct sigmoid_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::sigmoid(x);
+    }
+  };
+  struct softplus_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::softplus(x);
+    }
+  };
+  struct relu_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::max(simd::LOQUAT_TARGET_NS::broadcast(0.0f), x);
+    }
+  };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
     if (kind == activation::silu)
       f(silu_function{});
     else if (kind == activation::gelu)
       f(gelu_function{});
-    else
+    else if (kind == activation::tanh)
       f(tanh_function{});
+    else if (kind == activation::sigmoid)
+      f(sigmoid_function{});
+    else if (kind == activation::softplus)
+      f(softplus_function{});
+    else
+      f(relu_function{});
   }
 };
 
