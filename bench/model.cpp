@@ -218,10 +218,10 @@ int main(int argc, char** argv) {
                 100 * r[2] * weights.bytes / bytes);
   };
   for (auto const& p : s.peers) row(p.name.c_str(), p.rates);
-  if (s.context > 0) {
+  if (auto* const full = session.get_if<loquat::session<loquat::cpu>>(); full && s.context > 0) {
     // a few tokens in turn after a full cache, of random numbers, and after an empty one, which is another session's
     auto empty = must(model.make_session({.context = 64, .batch = 16, .kv = s.kv}));
-    auto& cache = session.cache;
+    auto& cache = full->cache;
     std::vector<float> random(cache.head_dim + 1009);
     for (std::size_t i = 0; i < random.size(); ++i)
       random[i] = static_cast<float>(i * 2654435761u % 65536u) / 32768 - 1;
@@ -230,7 +230,7 @@ int main(int argc, char** argv) {
       for (std::size_t i = 0; i < cache.layers * cache.kv_heads; ++i)
         cache.store(i / cache.kv_heads, i % cache.kv_heads, p, &random[(p * 7 + i) % 1009],
                     &random[(p + i * 3) % 1009]);
-      session.append(std::span(prompt).first(1));
+      full->append(std::span(prompt).first(1));
     }
     auto const token_seconds = [&](auto& talk, std::size_t length) {
       talk.truncate(length);
@@ -245,7 +245,7 @@ int main(int argc, char** argv) {
     }
     std::printf("\ndecode after %zu tokens: %.2f ms a token; after 16: %.2f ms; ratio %.3f; cache of %.0f MB\n",
                 s.context, 1e3 * bench::median(full_times), 1e3 * bench::median(empty_times), bench::median(ratios),
-                static_cast<double>(session.cache.bytes()) / 1e6);
+                static_cast<double>(cache.bytes()) / 1e6);
   }
   for (auto const& p : s.peers)
     std::printf("\nloquat / %s: %.2f, %.2f, %.2f\n", p.name.c_str(), rates[0] / p.rates[0], rates[1] / p.rates[1],

@@ -242,8 +242,8 @@ TEST_CASE("element-wise operations equal the reference") {
     auto x = random(n), u = random(n);
     for (float& v : x) v *= 20;
     for (float& v : u) v *= 9;
-    for (auto kind :
-         {activation::silu, activation::gelu, activation::tanh, activation::relu_squared, activation::clipped_silu}) {
+    for (auto kind : {activation::silu, activation::gelu, activation::tanh, activation::relu_squared,
+                      activation::clipped_silu, activation::sigmoid, activation::softplus, activation::relu}) {
       auto const run = [&](auto const& backend) {
         bench b(backend, limits);
         auto y = x;

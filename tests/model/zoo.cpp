@@ -3,9 +3,11 @@
 /// what files may lie about.
 #include "support/allocations.hpp"
 #include "support/random_model.hpp"
+#include "support/recurrent_model.hpp"
 
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
+#include <loquat/generate/generate.hpp>
 #include <loquat/model/load.hpp>
 
 #include <doctest/doctest.h>
@@ -69,7 +71,9 @@ template <class... Builders> void check_all(type_list<Builders...>) {
     (check_bits(Builders::value, {.layers = layers(Builders::value), .fused = fused}), ...);
 }
 
-TEST_CASE("zoo: every architecture gives the same bits for every backend, split and target") { check_all(zoo{}); }
+TEST_CASE("zoo: every architecture gives the same bits for every backend, split and target") {
+  check_all(transformers{});
+}
 TEST_CASE("zoo: so do mixtures of experts") {
   check_bits(arch::llama, {.layers = 2, .experts = 5});
   check_bits(arch::qwen3moe, {.layers = 2, .experts = 5});
@@ -182,6 +186,51 @@ TEST_CASE("zoo: learned positions end with the trained context") {
   CHECK(loaded.make_session({.context = 64}));
   CHECK(std::string(loaded.make_session({.context = 65}).error().message()) ==
         "session: a context of 65 tokens: the model knows 64 positions");
+}
+
+// one type of session where all builders agree, and that type alone
+static_assert(std::same_as<basic_model<transformers, cpu>::session, session<cpu>>);
+static_assert(std::same_as<basic_model<recurrent_models, cpu>::session, recurrent_session<cpu>>);
+static_assert(std::same_as<any_model<cpu>::session, any_session<session<cpu>, recurrent_session<cpu>>>);
+
+TEST_CASE("zoo: recurrent models load and generate like the others") {
+  cpu const machine({2});
+  auto const transformer_bytes = test::random_model(arch::llama, {.layers = 1}).bytes();
+  auto const transformer_file = gguf::file::parse(transformer_bytes).value();
+  auto const other = load(transformer_file, machine).value();
+  auto other_session = other.make_session().value();
+  for (auto const* name : {"mamba", "mamba2", "rnn", "lstm", "gru"}) {
+    CAPTURE(name);
+    auto const bytes = test::recurrent_file({.architecture = name, .inner = 48, .rank = 6}).bytes();
+    auto const file = gguf::file::parse(bytes).value();
+    auto const model = load(file, machine).value();
+    CHECK(model.sizes().embedding == 24);
+    auto s = model.make_session({.context = 30}).value();
+    CHECK(s.get_if<recurrent_session<cpu>>());
+    CHECK_FALSE(s.get_if<session<cpu>>());
+    std::vector<token> said, again;
+    std::vector<token> const prompt{1, 5, 2};
+    auto const before = test::allocations();
+    auto const first = model.forward(s, prompt).value()[0];
+    CHECK(test::allocations() == before);
+    s.truncate(0);
+    for (token id : prompt | generate(model, s, {.max_tokens = 8})) said.push_back(id);
+    s.truncate(0);
+    CHECK(model.forward(s, prompt).value()[0] == first);
+    CHECK(s.context() == 30);
+    CHECK(s.batch() == 30);
+    CHECK(s.bytes() > s.state_bytes());
+    s.truncate(0);
+    auto const loaded = load(file, reference{});
+    auto slow = loaded->make_session().value();
+    for (token id : prompt | generate(*loaded, slow, {.max_tokens = 8})) again.push_back(id);
+    CHECK(said == again);
+
+    auto const wrong = model.forward(other_session, prompt);
+    REQUIRE(!wrong);
+    CHECK(std::string(wrong.error().message()) == "forward: the session is one with a model of another kind");
+    CHECK(!other.forward(s, prompt));
+  }
 }
 
 constexpr bool routes() {

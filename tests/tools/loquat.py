@@ -153,7 +153,7 @@ class Generate(Case):
         done = self.ends(run("generate", MODEL, "Once upon a time", "--max-tokens", "20"), DONE)
         self.assertGreater(len(done.stdout.strip()), 20)
         self.assertRegex(done.stderr, r"^prompt +\d+ tokens, [\d.]+ tokens/s\ngenerated +20 tokens, [\d.]+ tokens/s, the "
-                         r"first after [\d.]+ s\nmemory +[\d.]+ MB .*session [\d.]+ .*key-value cache .*\nended by +20 tokens")
+                         r"first after [\d.]+ s\nmemory +[\d.]+ MB .*session [\d.]+ .*cache or state .*\nended by +20 tokens")
 
     def test_quiet_leaves_the_same_text_alone(self):
         quiet = self.ends(run("generate", MODEL, "Once", "--max-tokens", "9", "--quiet"), DONE)

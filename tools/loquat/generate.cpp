@@ -153,14 +153,14 @@ template <class Session> void summarise(settings const& s, course const& c, Sess
   std::uint64_t const forgotten = forgotten_by(talk);
   auto const passes = static_cast<std::size_t>(forgotten) + talk.tokens().size() -
                       c.prompt_tokens; // the first token came from the prompt's pass
-  double const cache = static_cast<double>(inner_of(talk).cache.bytes());
+  double const state = static_cast<double>(inner_of(talk).state_bytes());
   std::string out =
       "prompt     " + std::to_string(c.prompt_tokens) + " tokens" + rate(c.prompt_tokens, c.prompt_seconds) + "\n";
   out += "generated  " + std::to_string(c.report.generated_tokens) + " tokens" +
          rate(passes, c.seconds - c.prompt_seconds);
   if (c.first_token_seconds > 0) out += number_text(", the first after %.3f s", c.first_token_seconds);
   out += "\nmemory     " + byte_text(peak_memory_bytes()) + " at most, model included; session " +
-         byte_text(static_cast<double>(talk.bytes())) + ", of which key-value cache " + byte_text(cache);
+         byte_text(static_cast<double>(talk.bytes())) + ", of which cache or state " + byte_text(state);
   if (forgotten > 0) out += "\nforgotten  " + std::to_string(forgotten) + " tokens (--context-shift)";
   out += "\nended by   " + why_it_ended(s, c.report.why) + "\n";
   std::fputs(out.c_str(), stderr);

@@ -3,6 +3,7 @@
 /// The `Backend` contract: where weights live, and the operations a model is made of.
 
 #include <loquat/backend/kv_cache.hpp>
+#include <loquat/backend/recurrence.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/core/token.hpp>
 #include <loquat/format/tensor.hpp>
@@ -64,7 +65,7 @@ concept Backend = requires(B const& backend, typename B::workspace& work, typena
                            tensor_view tensor, workspace_limits limits, arena_size& size, arena& memory,
                            std::span<float> y, std::span<float const> x, std::span<token const> ids, std::size_t n,
                            float epsilon, std::span<projection<typename B::matrix> const> projections, kv_cache& cache,
-                           attention_task const& task) {
+                           attention_task const& task, convolution_task const& convolution, scan_task const& scan) {
   { backend.make_matrix(tensor) } -> std::same_as<result<typename B::matrix>>; // checks type, layout, alignment
   { matrix.rows() } -> std::convertible_to<std::size_t>;
   { matrix.columns() } -> std::convertible_to<std::size_t>;
@@ -77,6 +78,8 @@ concept Backend = requires(B const& backend, typename B::workspace& work, typena
   backend.rope(work, rope_style{}, y, n, n, x, x); // y[n, heads, head_dim]; cosines, sines [n, rope_dims]
   backend.store_kv(work, cache, n, n, x, x);       // layer, position; keys, values [n, kv_heads, head_dim]
   backend.attention(work, cache, task);
+  backend.convolve(work, convolution);
+  backend.scan(work, scan);
   backend.gate(work, activation{}, y, x);  // y = f(y) · x
   backend.activate(work, activation{}, y); // y = f(y)
   backend.add(work, y, x);                 // y += x

@@ -4,6 +4,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/backend/cpu_attention.hpp>
+#include <loquat/backend/cpu_recurrence.hpp>
 #include <loquat/kernel/elementwise.hpp>
 #include <loquat/kernel/matmul.hpp>
 #include <loquat/kernel/norm.hpp>
@@ -205,6 +206,11 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
   void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept;
 
+  /// A causal convolution of each channel.
+  void convolve(workspace&, convolution_task const& task) const noexcept;
+  /// A selective scan.
+  void scan(workspace&, scan_task const& task) const noexcept;
+
   /// y = f(y) · x.
   void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const noexcept;
   /// y = f(y).
@@ -290,6 +296,16 @@ template <BlockFormat... Formats, Executor E>
 void basic_cpu<type_list<Formats...>, E>::attention(workspace& work, kv_cache const& cache,
                                                     attention_task const& task) const noexcept {
   detail::cpu_attention::run(pool_, target_, work.attention, cache, task);
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::convolve(workspace&, convolution_task const& task) const noexcept {
+  detail::cpu_recurrence::convolve(pool_, target_, task);
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::scan(workspace&, scan_task const& task) const noexcept {
+  detail::cpu_recurrence::scan(pool_, target_, task);
 }
 
 template <BlockFormat... Formats, Executor E>

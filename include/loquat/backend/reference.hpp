@@ -8,6 +8,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/backend/reference_attention.hpp>
+#include <loquat/backend/reference_recurrence.hpp>
 #include <loquat/core/math.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/integer_block.hpp>
@@ -44,6 +45,9 @@ constexpr float dot(float const* a, float const* b, std::size_t n) {
 
 constexpr float apply(activation kind, float x) {
   if (kind == activation::tanh) return math::tanh(x);
+  if (kind == activation::sigmoid) return math::sigmoid(x);
+  if (kind == activation::softplus) return math::softplus(x);
+  if (kind == activation::relu) return 0.0f > x ? 0.0f : x;
   if (kind == activation::relu_squared) return x < 0 ? 0 : x * x;
   if (kind == activation::clipped_silu && x > 7) x = 7;
   float const exponent = kind == activation::silu           ? 0 - x
@@ -198,6 +202,11 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
       for (std::size_t d = 0; d < dim; ++d) task.output[i * dim + d] = state.mixed[d] * (1.0f / state.sum);
     }
   }
+
+  /// A causal convolution of each channel.
+  constexpr void convolve(workspace&, convolution_task const& task) const { detail::convolve(task); }
+  /// A selective scan.
+  constexpr void scan(workspace&, scan_task const& task) const { detail::scan(task); }
 
   /// y = f(y) · x, or as the activation says.
   constexpr void gate(workspace&, activation kind, std::span<float> y, std::span<float const> x) const {

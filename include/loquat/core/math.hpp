@@ -122,6 +122,24 @@ constexpr float tanh(float x) noexcept {
 /// 1 / (1 + e⁻ˣ).
 constexpr float sigmoid(float x) noexcept { return 1.0f / (1.0f + exp(-x)); }
 
+/// Constants of `softplus(float)`, shared with the vector kernels: minimax of (2 atanh(s) / s − 2) / s² in s², s ≤ 1/3.
+struct softplus_constants {
+  static constexpr float c0 = 0.6666642f, c1 = 0.40021527f, c2 = 0.280018f, c3 = 0.28012007f;
+};
+
+/// log(1 + eˣ) in float, as max(x, 0) + log(1 + z) with z = e^−|x| and log(1 + z) = 2 atanh(z / (2 + z)); relative
+/// error below 4e-7 where eˣ is a normal number; NaN for NaN.
+constexpr float softplus(float x) noexcept {
+  using k = softplus_constants;
+  float const z = exp(x < 0 ? x : -x);
+  float const s = z / (2.0f + z), square = s * s;
+  float p = fma(k::c3, square, k::c2);
+  p = fma(p, square, k::c1);
+  p = fma(p, square, k::c0);
+  p = fma(p, square, 2.0f);
+  return fma(s, p, 0.0f > x ? 0.0f : x);
+}
+
 /// eˣ in double, relative error below 1e-15; 0 below −708, infinity above 709.
 LOQUAT_NO_CONTRACT_FUNCTION constexpr double exp(double x) noexcept {
   LOQUAT_NO_CONTRACT

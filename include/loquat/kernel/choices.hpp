@@ -12,6 +12,9 @@ enum class activation : unsigned char {
   relu_squared, ///< x² where x is positive, else 0 (D. So et al., 2021)
   /// x · sigmoid(1.702 x) of x up to 7; as a gate not times u, but times 1 + u, which is cut to [−7, 7]: gpt-oss
   clipped_silu,
+  sigmoid,  ///< 1 / (1 + e⁻ˣ), the gates of LSTM and GRU
+  softplus, ///< log(1 + eˣ), the time steps of Mamba
+  relu,     ///< max(x, 0)
 };
 
 /// Which elements of a head a rotary embedding turns together.

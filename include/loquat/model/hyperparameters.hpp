@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace loquat {
@@ -178,6 +179,19 @@ constexpr void read_heads(parameter_reader& read, hyperparameters& h) {
 
 } // namespace detail
 
+/// The tokens of a file after which there is no more.
+constexpr result<std::vector<token>> read_end_tokens(gguf::file const& file) {
+  std::vector<token> out;
+  for (std::string_view key :
+       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
+    if (file.find(key)) {
+      auto const id = file.get<token>(key);
+      if (!id) return id.error();
+      out.push_back(*id);
+    }
+  return out;
+}
+
 /// Reads the sizes of a model of architecture `a`. Errors name the key.
 constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, architecture const& a) {
   detail::parameter_reader read(file, name(a));
@@ -229,13 +243,9 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   read_experts(read, a, h);
   if (read.failed()) return read.first_error();
 
-  for (std::string_view key :
-       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
-    if (file.find(key)) {
-      auto const id = file.get<token>(key);
-      if (!id) return id.error();
-      h.end_tokens.push_back(*id);
-    }
+  auto ends = read_end_tokens(file);
+  if (!ends) return ends.error();
+  h.end_tokens = std::move(*ends);
   return h;
 }
 

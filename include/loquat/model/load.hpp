@@ -4,12 +4,14 @@
 /// `one_of` that is visited once per call of the model.
 
 #include <loquat/core/one_of.hpp>
+#include <loquat/model/any_session.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/zoo.hpp>
 
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace loquat {
@@ -22,7 +24,9 @@ template <class Builders, Backend B> class basic_model;
 template <class... Builders, Backend B>
 requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...>, B> {
  public:
-  using session = loquat::session<B>; ///< the state of one conversation
+  /// The state of one conversation: the builders' session if they have one in common, else an `any_session`.
+  using session =
+      typename detail::distinct_sessions<any_session<>, typename Builders::template model<B>::session...>::type;
 
   /// Holds a model.
   template <class M>
@@ -41,16 +45,33 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   }
   /// A new, empty session: the last allocation. `errc::capacity` if its memory exceeds the cap or the machine.
   constexpr result<session> make_session(session_options options = {}) const {
-    return visit([&](auto const& m) { return m.make_session(options); });
+    return visit([&](auto const& m) -> result<session> {
+      auto made = m.make_session(options);
+      if (!made) return made.error();
+      return session(std::move(*made));
+    });
   }
   /// Appends tokens to the session and returns the logits after the last one; see `transformer_model::forward`.
+  /// `errc::argument` for a session with a model of another kind.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
-    return visit([&](auto const& m) { return m.forward(s, ids); });
+    return visit([&]<class M>(M const& m) -> result<std::span<float>> {
+      auto* const own = detail::session_as<typename M::session>(s);
+      if (!own) return fail(errc::argument, "forward: the session is one with a model of another kind");
+      return m.forward(*own, ids);
+    });
   }
   /// Forgets tokens of a session that `policy` chooses, and returns how many; see `transformer_model::evict`.
   template <EvictionPolicy P>
   constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
-    return visit([&](auto const& m) { return m.evict(s, policy, how); });
+    return visit([&]<class M>(M const& m) -> result<std::size_t> {
+      if constexpr (requires(typename M::session & own) { m.evict(own, policy, how); }) {
+        auto* const own = detail::session_as<typename M::session>(s);
+        if (!own) return fail(errc::argument, "evict: the session is one with a model of another kind");
+        return m.evict(*own, policy, how);
+      } else {
+        return fail(errc::unsupported, "evict: this model keeps no tokens apart");
+      }
+    });
   }
 
   /// Builds the model that the file's `general.architecture` names. `errc::unsupported` lists the known names.
@@ -99,6 +120,14 @@ template <Backend B> using any_model = basic_model<zoo, B>;
 template <Backend B>
 constexpr result<any_model<B>> load(gguf::file const& file, B const& backend, model_options const& options = {}) {
   return any_model<B>::build(file, backend, options);
+}
+
+/// The same of the transformers that a program knows, which is all that is then compiled:
+/// `load<arch::llama, arch::qwen3>(file, machine)`.
+template <architecture A, architecture... More, Backend B>
+constexpr result<basic_model<type_list<transformer<A>, transformer<More>...>, B>>
+load(gguf::file const& file, B const& backend, model_options const& options = {}) {
+  return basic_model<type_list<transformer<A>, transformer<More>...>, B>::build(file, backend, options);
 }
 
 } // namespace loquat

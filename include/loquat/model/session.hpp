@@ -25,6 +25,20 @@ struct session_options {
   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max(); ///< cap on its memory
 };
 
+/// Whether tokens can be appended to a session: `errc::argument` for none or an id out of range, `errc::capacity` where
+/// the context has no room.
+template <class Session>
+constexpr result<void> check_tokens(Session const& s, std::span<token const> ids, std::size_t vocabulary) {
+  if (ids.empty()) return fail(errc::argument, "forward: no tokens");
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= vocabulary)
+      return fail(errc::argument, "forward: token ", i, " is ", ids[i], ", expected 0 to ", vocabulary - 1);
+  if (std::size_t const room = s.context() - s.tokens().size(); ids.size() > room)
+    return fail(errc::capacity, "forward: ", ids.size(), " tokens exceed the context of ", s.context(), ": room for ",
+                room);
+  return {};
+}
+
 namespace detail {
 
 struct no_windows {
@@ -112,6 +126,8 @@ template <Backend B> class session {
   constexpr std::size_t context() const noexcept { return history_.size(); } ///< most tokens it can hold
   constexpr std::size_t batch() const noexcept { return batch_; }            ///< most tokens of one pass
   constexpr std::uint64_t bytes() const noexcept { return bytes_; }          ///< of memory, all in all
+
+  constexpr std::uint64_t state_bytes() const noexcept { return cache.bytes(); } ///< of it, what tokens leave behind
 
   /// Forgets all but the first n tokens, as if the others had never been. Where layers keep only a window, what it saw
   /// before the last `batch()` tokens is gone: going back further, but not to 0, costs that all tokens are computed

@@ -54,13 +54,7 @@ template <architecture A, Backend B> class transformer_model {
   /// Errors leave the session as it was: `errc::argument` for no tokens or an id out of range, `errc::capacity` where
   /// the context has no room.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
-    if (ids.empty()) return fail(errc::argument, "forward: no tokens");
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= vocabulary())
-        return fail(errc::argument, "forward: token ", i, " is ", ids[i], ", expected 0 to ", vocabulary() - 1);
-    if (std::size_t const room = s.context() - s.tokens().size(); ids.size() > room)
-      return fail(errc::capacity, "forward: ", ids.size(), " tokens exceed the context of ", s.context(), ": room for ",
-                  room);
+    if (auto const fits = check_tokens(s, ids, vocabulary()); !fits) return fits.error();
     for (auto again = s.to_compute(); !again.empty(); again = s.to_compute()) {
       layers(s, again);
       s.advance(again.size());

@@ -118,7 +118,7 @@ template <Backend B> class weight_reader {
 
   /// A vector of n floats.
   constexpr std::vector<float> vector(std::string_view name, std::size_t n) { return floats(name, 1, n); }
-  /// A small matrix as floats.
+  /// A matrix as floats, [rows, columns].
   constexpr std::vector<float> floats(std::string_view name, std::size_t rows, std::size_t columns) {
     auto const tensor = find(name, rows, columns);
     std::vector<float> out(failed_ ? 0 : rows * columns, 0.0f);

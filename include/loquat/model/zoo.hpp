@@ -5,6 +5,8 @@
 /// say counts; names of fields are explained in `architecture.hpp`.
 
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/mamba.hpp>
+#include <loquat/model/rnn.hpp>
 #include <loquat/model/transformer.hpp>
 #include <loquat/quant/block.hpp>
 
@@ -134,8 +136,8 @@ inline constexpr architecture bitnet_b158{
 
 } // namespace arch
 
-/// The builders that `load` chooses from by the file's `general.architecture`.
-using zoo =
+/// The transformers among them.
+using transformers =
     type_list<transformer<arch::llama>, transformer<arch::granite>, transformer<arch::qwen2>,
               transformer<arch::qwen2moe>, transformer<arch::qwen3>, transformer<arch::qwen3moe>,
               transformer<arch::gemma>, transformer<arch::gemma2>, transformer<arch::gemma3>, transformer<arch::phi2>,
@@ -143,5 +145,15 @@ using zoo =
               transformer<arch::starcoder2>, transformer<arch::stablelm>, transformer<arch::olmo2>,
               transformer<arch::command_r>, transformer<arch::bitnet>, transformer<arch::bitnet_b158>,
               transformer<arch::deepseek2>, transformer<arch::gpt_oss>>;
+
+/// The models that have a state instead of a cache: networks of their own, no values.
+using recurrent_models = type_list<mamba, mamba2, rnn, lstm, gru>;
+
+namespace detail {
+template <class... As, class... Bs> type_list<As..., Bs...> joined(type_list<As...>, type_list<Bs...>);
+}
+
+/// The builders that `load` chooses from by the file's `general.architecture`.
+using zoo = decltype(detail::joined(transformers{}, recurrent_models{}));
 
 } // namespace loquat

@@ -68,6 +68,21 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::clipped_silu(x);
     }
   };
+  struct sigmoid_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::sigmoid(x);
+    }
+  };
+  struct softplus_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::softplus(x);
+    }
+  };
+  struct relu_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::max(simd::LOQUAT_TARGET_NS::broadcast(0.0f), x);
+    }
+  };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
     if (kind == activation::silu)
@@ -78,6 +93,12 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       f(tanh_function{});
     else if (kind == activation::relu_squared)
       f(relu_squared_function{});
+    else if (kind == activation::sigmoid)
+      f(sigmoid_function{});
+    else if (kind == activation::softplus)
+      f(softplus_function{});
+    else if (kind == activation::relu)
+      f(relu_function{});
     else
       f(clipped_silu_function{});
   }

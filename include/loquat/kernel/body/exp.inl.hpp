@@ -1,4 +1,5 @@
-// eˣ and tanh x on sixteen lanes: the formulas of math::exp and math::tanh in float, operation by operation.
+// eˣ, tanh x and log(1 + eˣ) on sixteen lanes: the formulas of math::exp, math::tanh and math::softplus in float,
+// operation by operation.
 namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS {
 
 #ifndef LOQUAT_VECTORS
@@ -47,6 +48,24 @@ LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
                      select_less(x, zero, sub(zero, large), large));
 }
 #endif
+
+// 1 / (1 + e⁻ˣ)
+LOQUAT_INLINE f32x16 sigmoid(f32x16 x) noexcept {
+  f32x16 const one = broadcast(1.0f);
+  return div(one, add(one, exp(sub(broadcast(0.0f), x))));
+}
+
+// log(1 + eˣ): the formula of math::softplus
+LOQUAT_INLINE f32x16 softplus(f32x16 x) noexcept {
+  using k = math::softplus_constants;
+  f32x16 const zero = broadcast(0.0f), z = exp(sub(zero, abs(x)));
+  f32x16 const s = div(z, add(broadcast(2.0f), z)), square = mul(s, s);
+  f32x16 p = fma(broadcast(k::c3), square, broadcast(k::c2));
+  p = fma(p, square, broadcast(k::c1));
+  p = fma(p, square, broadcast(k::c0));
+  p = fma(p, square, broadcast(2.0f));
+  return fma(s, p, max(zero, x));
+}
 
 // x / (1 + e⁻ˣ)
 LOQUAT_INLINE f32x16 silu(f32x16 x) noexcept { return div(x, add(broadcast(1.0f), exp(sub(broadcast(0.0f), x)))); }
