@@ -26,7 +26,11 @@
 #include <loquat/generate/sampler.hpp>
 #include <loquat/generate/stop.hpp>
 #include <loquat/generate/truncate.hpp>
+#include <loquat/model/adaptable.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/lora.hpp>
+#include <loquat/model/lora_merge.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/importance.hpp>

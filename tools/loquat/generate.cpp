@@ -1,6 +1,7 @@
 /// \file
 /// `loquat generate`: goes on with a text.
 
+#include "adapters.hpp"
 #include "commands.hpp"
 #include "machine.hpp"
 #include "system.hpp"
@@ -23,6 +24,7 @@ examples:
   loquat generate model.gguf "Once upon a time"
   loquat generate model.gguf "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
   loquat generate model.gguf - --max-tokens 100 --quiet <prompt.txt >text.txt
+  loquat generate model.gguf "Dear" --lora style.gguf:0.8 --lora facts.gguf
   loquat generate model.gguf "Q: Why?"$'\nA:' --stop $'\n' --stop "Q:"
 )";
 
@@ -41,6 +43,7 @@ struct settings {
   cpu_options cpu;
   session_options session{.batch = 128};
   std::vector<std::string_view> stops;
+  std::vector<adapter_wish> lora;
   bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
 
   std::vector<option> table() {
@@ -59,6 +62,7 @@ struct settings {
         {"--context", "N", "tokens in all; 0: as trained for, at most 4096", number(session.context, std::size_t{0})},
         {"--batch", "N", "prompt tokens of one pass; changes speed only", number(session.batch, std::size_t{1})},
         kv_option(session.kv),
+        {"--lora", "FILE[:SCALE]", "a LoRA adapter of the model", adapters(lora)},
         threads_option(cpu),
         target_option(cpu),
         {"--no-mmap", "", "read the model into memory instead of mapping it: slower to start, then faster", flag(copy)},
@@ -155,7 +159,11 @@ int generate_text(settings& s) {
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());
-  cpu const machine(s.cpu);
+  auto const adapters = read_adapters(s.lora, *file);
+  if (!adapters) return fail_with(adapters.error().message());
+  adapter_limits limits{adapters->size(), 0};
+  for (auto const& adapter : *adapters) limits.rank = std::max(limits.rank, adapter.rank());
+  adaptable<cpu> const machine(*file, limits, s.cpu);
   auto const model = load(*file, machine);
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
@@ -166,6 +174,8 @@ int generate_text(settings& s) {
     return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
   auto talk = model->make_session(s.session);
   if (!talk) return fail_with(std::string(talk.error().message()) + "; a smaller --context or --batch needs less");
+  if (auto const taken = adapt(*talk, with_scales(*adapters, s.lora)); !taken)
+    return fail_with(taken.error().message());
   if (ids.size() > talk->context())
     return fail_with("the prompt has " + std::to_string(ids.size()) + " tokens, but the context holds " +
                      std::to_string(talk->context()) + ": try --context " +

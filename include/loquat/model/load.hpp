@@ -4,6 +4,7 @@
 /// `one_of` that is visited once per call of the model.
 
 #include <loquat/core/one_of.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/zoo.hpp>
 
@@ -46,6 +47,17 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   /// Appends tokens to the session and returns the logits after the last one; see `transformer_model::forward`.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
     return visit([&](auto const& m) { return m.forward(s, ids); });
+  }
+  /// The same with hooks, see `hooks.hpp`: compiles every model once more; where the architecture is known, name it.
+  /// `errc::unsupported` for a model without hooks.
+  template <Hooks H>
+  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids, H& hooks) const {
+    return visit([&](auto const& m) -> result<std::span<float>> {
+      if constexpr (requires { m.forward(s, ids, hooks); })
+        return m.forward(s, ids, hooks);
+      else
+        return fail(errc::unsupported, "forward: this model has no hooks");
+    });
   }
 
   /// Builds the model that the file's `general.architecture` names. `errc::unsupported` lists the known names.

@@ -7,7 +7,9 @@
 #include <loquat/core/math.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/attention_weights.hpp>
 #include <loquat/model/feed_forward.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/rope_table.hpp>
@@ -51,6 +53,12 @@ template <architecture A, Backend B> class transformer_model {
   /// Errors leave the session as it was: `errc::argument` for no tokens or an id out of range, `errc::capacity` where
   /// the context has no room.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
+    no_hooks none;
+    return forward(s, ids, none);
+  }
+  /// The same with hooks, see `hooks.hpp`.
+  template <Hooks H>
+  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids, H& hooks) const {
     if (ids.empty()) return fail(errc::argument, "forward: no tokens");
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= vocabulary())
@@ -61,16 +69,16 @@ template <architecture A, Backend B> class transformer_model {
     while (!ids.empty()) {
       auto const batch = ids.first(std::min(ids.size(), s.batch()));
       ids = ids.subspan(batch.size());
-      layers(s, batch);
+      layers(s, batch, hooks);
       s.append(batch);
-      if (ids.empty()) head(s, batch.size());
+      if (ids.empty()) head(s, batch.size(), hooks);
     }
     return s.logits;
   }
 
  private:
   // x[n, embedding] through all layers, for n tokens that follow those of the session
-  constexpr void layers(session& s, std::span<token const> ids) const {
+  template <class H> constexpr void layers(session& s, std::span<token const> ids, H& hooks) const {
     std::size_t const n = ids.size(), position = s.tokens().size();
     auto const x = s.x.first(n * h_.embedding);
     turn(s, rope_of(s), position, n, s.cosines, s.sines);
@@ -83,38 +91,48 @@ template <architecture A, Backend B> class transformer_model {
       backend_->embed(s.work, w_.positions, rows, s.normed.first(x.size()));
       backend_->add(s.work, x, s.normed.first(x.size()));
     }
-    for (std::size_t l = 0; l < h_.layers; ++l) layer(s, l, x, n, position);
+    hook_site at{0, position, n};
+    if constexpr (requires { hooks.embeddings(at, x); }) hooks.embeddings(at, x);
+    for (at.layer = 0; at.layer < h_.layers; ++at.layer) layer(s, at, x, hooks);
   }
 
-  constexpr void layer(session& s, std::size_t l, std::span<float> x, std::size_t n, std::size_t position) const {
+  template <class H> constexpr void layer(session& s, hook_site const& at, std::span<float> x, H& hooks) const {
+    if constexpr (requires { hooks.block_input(at, x); }) hooks.block_input(at, x);
+    std::size_t const l = at.layer, n = at.n;
     auto const& w = w_.layers[l];
     auto const normed = s.normed.first(x.size()), input = A.norm_before ? normed : x;
     if constexpr (A.norm_before) normalise(s, x, w.attention_norm, normed);
     auto const attended = h_.parallel ? s.branch.first(x.size()) : normed;
-    attend(s, l, input, n, position, attended);
+    attend(s, at, input, attended, hooks);
     if constexpr (A.norm_after) normalise(s, attended, w.attention_after, attended);
     detail::scale(attended, h_.residual_scale);
+    if constexpr (requires { hooks.attention_output(at, attended); }) hooks.attention_output(at, attended);
     if (!h_.parallel) backend_->add(s.work, x, attended);
 
     if (!w.feed_forward_norm.scale.empty()) normalise(s, x, w.feed_forward_norm, normed);
     feed_forward_layer<B> const ffn{*backend_, s, A.feed_forward};
     auto const fed = w.mixture.experts.empty() ? normed : s.mixture.first(x.size());
     if (!w.mixture.experts.empty()) {
-      ffn.mix(w.mixture, h_, A.router, input, n, fed);
+      ffn.mix(w.mixture, h_, A.router, input, n, fed, at, hooks);
     } else {
       auto const inner = ffn.inner(w.feed_forward, input, n);
       if constexpr (A.inner_norms) normalise(s, inner, w.feed_forward_inner, inner);
+      if constexpr (requires { hooks.activations(at, inner); }) hooks.activations(at, inner);
       matmul(s, inner, n, w.feed_forward.down.into(fed));
     }
     if constexpr (A.norm_after) normalise(s, fed, w.feed_forward_after, fed);
     detail::scale(fed, h_.residual_scale);
+    if constexpr (requires { hooks.feed_forward_output(at, fed); }) hooks.feed_forward_output(at, fed);
     if (h_.parallel) backend_->add(s.work, x, attended);
     backend_->add(s.work, x, fed);
+    if constexpr (requires { hooks.block_output(at, x); }) hooks.block_output(at, x);
   }
 
   // output[n, embedding] of a layer's attention to input[n, embedding]
-  constexpr void attend(session& s, std::size_t l, std::span<float const> input, std::size_t n, std::size_t position,
-                        std::span<float> output) const {
+  template <class H>
+  constexpr void attend(session& s, hook_site const& at, std::span<float const> input, std::span<float> output,
+                        H& hooks) const {
+    std::size_t const l = at.layer, n = at.n, position = at.position;
     auto const& w = w_.layers[l];
     bool const window = sees_window(A, l) && h_.window != 0;
     auto const queries = s.queries.first(n * h_.heads * h_.head_dim), mixed = s.mixed.first(queries.size());
@@ -132,23 +150,27 @@ template <architecture A, Backend B> class transformer_model {
       backend_->rope(s.work, A.rope, keys, n, h_.head_dim, cosines, sines);
     }
     backend_->store_kv(s.work, s.cache, l, position, keys, values);
-    backend_->attention(
-        s.work, s.cache,
-        {queries, mixed, l, n, h_.heads, position + n, h_.score_scale, window ? h_.window : 0, h_.score_cap});
+    attention_task const task{queries,     mixed, l, n, h_.heads, position + n, h_.score_scale, window ? h_.window : 0,
+                              h_.score_cap};
+    backend_->attention(s.work, s.cache, task);
+    detail::show_attention(hooks, at, s.cache, task);
     if constexpr (A.inner_norms) normalise(s, mixed, w.attention_inner, mixed);
     matmul(s, mixed, n, w.output.into(output));
   }
 
   // logits[vocabulary] of the last of the n tokens in x
-  constexpr void head(session& s, std::size_t n) const {
+  template <class H> constexpr void head(session& s, std::size_t n, H& hooks) const {
     auto const normed = s.normed.first(h_.embedding);
     normalise(s, s.x.subspan((n - 1) * h_.embedding, h_.embedding), w_.output_norm, normed);
     matmul(s, normed, 1, w_.output.into(s.logits));
     detail::scale(s.logits, h_.logit_scale);
-    if (h_.logit_cap == 0) return;
-    detail::scale(s.logits, 1.0f / h_.logit_cap);
-    backend_->activate(s.work, activation::tanh, s.logits);
-    detail::scale(s.logits, h_.logit_cap);
+    if (h_.logit_cap != 0) {
+      detail::scale(s.logits, 1.0f / h_.logit_cap);
+      backend_->activate(s.work, activation::tanh, s.logits);
+      detail::scale(s.logits, h_.logit_cap);
+    }
+    [[maybe_unused]] hook_site const at{h_.layers, s.tokens().size() - 1, 1};
+    if constexpr (requires { hooks.logits(at, s.logits); }) hooks.logits(at, s.logits);
   }
 
   constexpr rope_frequencies const& rope_of(session const& s) const noexcept {
