@@ -44,9 +44,9 @@ constexpr bool reads_two() {
   if (!file || file->tensors().size() != 2 || file->metadata().size() != 1) return false;
   auto const* const a = file->find("a\n");
   auto const* const b = file->find("b");
-  return a && b && a->type == st::element::f32 && a->shape == std::vector<std::uint64_t>{2, 1} &&
-         a->data.size() == 8 && b->shape.empty() && b->data[0] == std::byte{8} && !file->find("c") &&
-         file->metadata()[0].key == "format" && file->metadata()[0].value == "pt";
+  return a && b && a->type == st::element::f32 && a->shape == std::vector<std::uint64_t>{2, 1} && a->data.size() == 8 &&
+         b->shape.empty() && b->data[0] == std::byte{8} && !file->find("c") && file->metadata()[0].key == "format" &&
+         file->metadata()[0].value == "pt";
 }
 static_assert(reads_two());
 
@@ -62,8 +62,7 @@ constexpr bool writes_and_reads() {
   auto const file = st::file::parse(*bytes);
   auto const header = loquat::load_little<std::uint64_t>(bytes->data());
   return file && header % 8 == 0 && file->tensors().size() == 4 && file->tensors()[0].name == "a" &&
-         file->tensors()[3].name == "z" && file->find("z")->data[1] == std::byte{2} &&
-         file->find("none")->data.empty();
+         file->tensors()[3].name == "z" && file->find("z")->data[1] == std::byte{2} && file->find("none")->data.empty();
 }
 static_assert(writes_and_reads());
 

@@ -30,7 +30,25 @@ namespace loquat::safetensors {
 
 /// Types of elements, in the format's order: the wider ones behind.
 enum class element : unsigned char {
-  boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64,
+  boolean,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  u8,
+  i8,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  i16,
+  u16,
+  f16,
+  bf16,
+  i32,
+  u32,
+  f32,
+  c64,
+  f64,
+  i64,
   u64,
 };
 
@@ -61,15 +79,24 @@ constexpr std::string_view name(element type) noexcept { return element_layouts[
 /// The same type of tensors elsewhere, if there is one.
 constexpr std::optional<tensor_type> common_type(element type) noexcept {
   switch (type) {
-  case element::f32: return tensor_type::f32;
-  case element::f16: return tensor_type::f16;
-  case element::bf16: return tensor_type::bf16;
-  case element::f64: return tensor_type::f64;
-  case element::i8: return tensor_type::i8;
-  case element::i16: return tensor_type::i16;
-  case element::i32: return tensor_type::i32;
-  case element::i64: return tensor_type::i64;
-  default: return std::nullopt;
+  case element::f32:
+    return tensor_type::f32;
+  case element::f16:
+    return tensor_type::f16;
+  case element::bf16:
+    return tensor_type::bf16;
+  case element::f64:
+    return tensor_type::f64;
+  case element::i8:
+    return tensor_type::i8;
+  case element::i16:
+    return tensor_type::i16;
+  case element::i32:
+    return tensor_type::i32;
+  case element::i64:
+    return tensor_type::i64;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -172,8 +199,7 @@ class file {
                     std::min(first, end), " of the data");
       end = last;
     }
-    if (end != data.size())
-      return fail(errc::malformed, data.size(), " bytes of data, of which tensors take ", end);
+    if (end != data.size()) return fail(errc::malformed, data.size(), " bytes of data, of which tensors take ", end);
     return {};
   }
   constexpr result<void> read_notes(json::value value) {
