@@ -15,6 +15,7 @@
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
 #include <loquat/concepts.hpp>
+#include <loquat/convert/peft.hpp>
 #include <loquat/core/version.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>

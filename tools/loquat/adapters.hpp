@@ -4,6 +4,7 @@
 
 #include "options.hpp"
 
+#include <loquat/convert/peft.hpp>
 #include <loquat/model/lora.hpp>
 
 #include <cmath>
@@ -44,7 +45,7 @@ inline loquat::result<std::vector<loquat::lora>> read_adapters(std::vector<adapt
                                                                loquat::gguf::file const& base) {
   std::vector<loquat::lora> out;
   for (auto const& wish : wishes) {
-    auto read = loquat::lora::open(wish.path, base);
+    auto read = loquat::hugging_face::open_adapter(wish.path, base);
     if (!read) return read.error();
     out.push_back(std::move(*read));
   }

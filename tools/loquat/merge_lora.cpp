@@ -17,12 +17,13 @@ using namespace loquat;
 
 constexpr std::string_view notes = R"(Weights that change are packed again to the type they had, or to --type; rounding
 them costs some of what a small adapter says, so an F16 model is the better base.
+ADAPTER is a GGUF file or a folder of PEFT (adapter_config.json, adapter_model.safetensors).
 OUT appears when all of it is written, and then replaces a file of that name.
 
 examples:
   loquat merge-lora model-f16.gguf merged-f16.gguf style.gguf
   loquat merge-lora model-f16.gguf merged-f16.gguf style.gguf:0.8 facts.gguf:0.5
-  loquat merge-lora model-q4.gguf merged.gguf style.gguf --type F16
+  loquat merge-lora model-q4.gguf merged.gguf checkpoint-500/ --type F16
 )";
 
 struct settings {
