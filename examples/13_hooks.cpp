@@ -75,7 +75,7 @@ int main(int argc, char** argv) try {
   std::cout << std::fixed << std::setprecision(2) << prompt << '\n';
   model.forward(talk, ids, view).value();
 
-  // The direction from one word to another, in the middle of the model, turns stories about the one to the other.
+  // The direction from one word to another, added in the middle of the model, makes the story go another way.
   auto const vector_of = [&](std::string_view text) {
     talk.truncate(0);
     probe p{model.sizes().layers / 2};
@@ -88,7 +88,7 @@ int main(int argc, char** argv) try {
   for (std::size_t i = 0; i < from.size(); ++i) direction[i] -= from[i];
 
   std::vector<std::string> told;
-  for (float const strength : {0.0f, 1.0f}) {
+  for (float const strength : {0.0f, 0.5f}) {
     steering push{model.sizes().layers / 2, direction, strength};
     hooked const steered(model, push); // a model of its own, for `generate`
     std::string story;

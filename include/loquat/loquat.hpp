@@ -32,6 +32,7 @@
 #include <loquat/model/load.hpp>
 #include <loquat/model/lora.hpp>
 #include <loquat/model/lora_merge.hpp>
+#include <loquat/model/recorder.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/importance.hpp>

@@ -9,6 +9,7 @@
 #include <loquat/generate/generate.hpp>
 #include <loquat/model/hooks.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/recorder.hpp>
 
 #include <doctest/doctest.h>
 
@@ -255,6 +256,47 @@ TEST_CASE("hooks: every batch of a long input comes by, and nothing is allocated
   CHECK(good);
   CHECK(c.calls == 3 + 3 + 1);
   CHECK(model.forward(session, std::vector<token>{}, c).error().code() == errc::argument);
+}
+
+floats copied(std::span<float const> x) { return {x.begin(), x.end()}; }
+
+TEST_CASE("a recorder keeps what hooks are shown, in memory that it took before") {
+  static_assert(Hooks<recorder>);
+  scene const s(arch::llama, {.layers = 2});
+  cpu const machine({1});
+  auto const model = transformer<arch::llama>::build(s.file, machine).value();
+  auto session = model.make_session({.kv = kv_type::f32}).value();
+  auto r = recorder::make(model.sizes(), {.tokens = 6, .context = 8}).value();
+  CHECK(r.tokens() == 0);
+  CHECK(r.attention(0).empty());
+  keeper k;
+  (void)run(model, some_tokens(6), k);
+  auto const ids = some_tokens(6);
+  auto const before = test::allocations();
+  bool const good = static_cast<bool>(model.forward(session, ids, r));
+  CHECK(test::allocations() == before);
+  CHECK(good);
+  CHECK(r.tokens() == 6);
+  for (std::size_t l = 0; l < 2; ++l) {
+    CHECK(copied(r.stream(l)) == k.seen[{"block_input", l}]);
+    CHECK(copied(r.stream(l + 1)) == k.seen[{"block_output", l}]);
+    CHECK(copied(r.attention(l)) == k.seen[{"attention_weights", l}]);
+    CHECK(copied(r.activations(l)) == k.seen[{"activations", l}]);
+  }
+  CHECK(r.stream(3).empty());
+  CHECK(r.activations(2).empty());
+  CHECK(model.forward(session, std::span(ids).first(2), r)); // positions 6 and 7
+  CHECK(r.length() == 8);
+  CHECK(r.attention(1).size() == test::random_model::heads * 2 * 8);
+  CHECK(model.forward(session, std::span(ids).first(1), r)); // position 8
+  CHECK(r.stream(2).size() == test::random_model::embedding);
+  CHECK(r.attention(1).empty());
+  CHECK(model.forward(session, some_tokens(7), r));
+  CHECK(r.tokens() == 0);
+  CHECK(r.stream(0).empty());
+
+  for (auto const& o : {recorder_options{.tokens = std::size_t{1} << 40}, {.context = std::size_t{1} << 28}})
+    CHECK(recorder::make(model.sizes(), {o.tokens, o.context, true, 1 << 20}).error().code() == errc::capacity);
 }
 
 /// Attention over random keys and values, and its definition in doubles.

@@ -358,6 +358,37 @@ TEST_CASE("lora: what is no adapter of this model is an error that says why") {
   CHECK(lora::open("/nowhere/a.gguf", s.base).error().code() == errc::missing);
 }
 
+TEST_CASE("lora: a damaged adapter is a value or an error") {
+  scene const s(arch::llama, {"token_embd.weight", "blk.0.ffn_gate_exps.weight"}, {.layers = 1, .experts = 5});
+  adaptable<cpu> const machine(s.base, {}, cpu_options{.threads = 1});
+  auto const model = transformer<arch::llama>::build(s.base, machine).value();
+  auto session = model.make_session({.context = 4}).value();
+  auto const bytes = s.one.bytes();
+  auto const works = [&](std::span<std::byte const> all) {
+    auto const file = gguf::file::parse(all);
+    if (!file) return false;
+    auto const read = lora::from(*file, s.base);
+    if (!read || !adapt(session, {*read})) return false;
+    session.truncate(0);
+    bool const good = static_cast<bool>(model.forward(session, some_tokens(2)));
+    return adapt(session, {}) && good;
+  };
+  CHECK(works(bytes));
+  for (std::size_t n = 0; n < bytes.size(); n += n < 500 ? 1 : 61) CHECK_FALSE(works(std::span(bytes).first(n)));
+  std::uint32_t state = 5;
+  auto const random = [&state] { return (state = state * 1664525u + 1013904223u) >> 8; };
+  int ran = 0;
+  for (int round = 0; round < 4000; ++round) {
+    auto damaged = bytes;
+    std::size_t const within = round % 2 == 0 ? 600 : damaged.size(); // half of them in the metadata
+    for (std::uint32_t flips = 1 + random() % 3; flips > 0; --flips)
+      damaged[random() % within] ^= static_cast<std::byte>(1u << random() % 8);
+    ran += works(damaged);
+  }
+  CHECK(ran > 400); // damaged weights still run
+  CHECK(ran < 3800);
+}
+
 TEST_CASE("lora: what a session cannot take is an error that leaves it as it was") {
   scene const s(arch::llama, {"blk.0.attn_q.weight"}, {.layers = 1});
   scene const other(arch::llama, {"blk.0.attn_q.weight"}, {.layers = 1});
@@ -380,6 +411,11 @@ TEST_CASE("lora: what a session cannot take is an error that leaves it as it was
   adaptable<cpu> const greedy(s.base, {.count = 1, .rank = std::size_t{1} << 60});
   auto const large = transformer<arch::llama>::build(s.base, greedy).value();
   CHECK(large.make_session().error().code() == errc::capacity);
+  adaptable<cpu> const elsewhere(other.base);
+  auto const strange = transformer<arch::llama>::build(s.base, elsewhere).value(); // a model of another file
+  auto mistaken = strange.make_session().value();
+  CHECK(adapt(mistaken, {foreign}).error().message() ==
+        "a.gguf: the model does not use tensor blk.0.attn_q.weight of m.gguf in a form that can be adapted");
   std::vector<scaled_lora> const use{foreign};
   CHECK(merge_lora(s.base, use, "/nowhere/m.gguf", pool(1)).error().code() == errc::mismatch);
 }

@@ -157,11 +157,11 @@ class peft_reader {
     if (t.shape.size() != 2 || t.data.empty() || !is_readable(t.type))
       return fail(errc::mismatch, "tensor ", t.name, ": expected a matrix of floats");
     if (where->expert >= 4096) return fail(errc::unsupported, "tensor ", t.name, ": expected at most 4096 experts");
-    auto& target = to[filled(where->rule->gguf, *where) + ".weight"];
-    target.how = where->rule->how;
-    target.embedding = embedding;
-    if (target.parts.size() <= where->expert) target.parts.resize(where->expert + 1);
-    auto& own = target.parts[where->expert];
+    auto& of = to[filled(where->rule->gguf, *where) + ".weight"];
+    of.how = where->rule->how;
+    of.embedding = embedding;
+    if (of.parts.size() <= where->expert) of.parts.resize(where->expert + 1);
+    auto& own = of.parts[where->expert];
     auto& half = first ? own.a : own.b;
     if (half) return fail(errc::malformed, "tensors ", half->name, " and ", t.name, " are the same one");
     half = &t;

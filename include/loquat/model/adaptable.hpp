@@ -11,12 +11,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace loquat {
 
@@ -57,7 +59,7 @@ template <Backend B> class adaptable : public B {
   /// For the model in `base`, which must outlive it and stay where it is. The arguments are those of `B`.
   template <class... Arguments>
   explicit adaptable(gguf::file const& base, adapter_limits limits = {}, Arguments&&... arguments)
-      : B(std::forward<Arguments>(arguments)...), base_(&base), limits_(limits) {}
+      : B(std::forward<Arguments>(arguments)...), base_(&base), limits_(limits), seen_(base.tensors().size()) {}
 
   constexpr adapter_limits const& limits() const noexcept { return limits_; } ///< what its sessions have room for
 
@@ -72,6 +74,7 @@ template <Backend B> class adaptable : public B {
         at = reinterpret_cast<std::uintptr_t>(tensor.data.data());
     if (at < begin || at - begin > whole->data.size() - std::min(tensor.data.size(), whole->data.size())) return out;
     out.tensor_ = static_cast<std::size_t>(whole - base_->tensors().data());
+    seen_[out.tensor_].store(true, std::memory_order_relaxed);
     out.first_ = (at - begin) / (whole->data.size() / static_cast<std::size_t>(whole->rows()));
     return out;
   }
@@ -133,10 +136,15 @@ template <Backend B> class adaptable : public B {
     if (adapters.size() > limits_.count)
       return fail(errc::capacity, "session: ", adapters.size(), " adapters: there is room for ", limits_.count);
     if (auto good = detail::check_adapters(adapters, *base_); !good) return good;
-    for (auto const& [adapter, scale] : adapters)
+    for (auto const& [adapter, scale] : adapters) {
       if (adapter->rank() > limits_.rank)
         return fail(errc::capacity, adapter->name(), ": rank ", adapter->rank(), ": the session has room for ",
                     limits_.rank);
+      for (std::size_t i = 0; i < seen_.size(); ++i)
+        if (adapter->find(i) && !seen_[i].load(std::memory_order_relaxed))
+          return fail(errc::unsupported, adapter->name(), ": the model does not use tensor ", base_->tensors()[i].name,
+                      " of ", base_->name(), " in a form that can be adapted");
+    }
     float const one = 1;
     auto const possible = floats(&one, 1, 1);
     return possible ? result<void>() : possible.error();
@@ -186,13 +194,15 @@ template <Backend B> class adaptable : public B {
 
   gguf::file const* base_;
   adapter_limits limits_;
+  mutable std::vector<std::atomic<bool>> seen_; // tensors of which matrices were made: nothing else can be adapted
 };
 
 /// From now on a session has these adapters in place of those that it had, and none if there are none. Nothing is
 /// allocated; the adapters must outlive their use. Keys and values that are in the session already stay as they were
 /// computed: truncate it to forget them. Errors leave the session as it was and name the adapter: `errc::argument` for
 /// a scale that is not finite, `errc::mismatch` for an adapter that was read for another file, `errc::capacity` for
-/// more adapters, or a higher rank, than the backend's `adapter_limits`.
+/// more adapters, or a higher rank, than the backend's `adapter_limits`, `errc::unsupported` for a tensor of which no
+/// model on this backend has a matrix.
 template <Backend B> result<void> adapt(session<adaptable<B>>& s, std::span<scaled_lora const> adapters) {
   if (auto good = s.work.backend->check(adapters); !good) return good;
   s.work.active = s.work.room.first(adapters.size());
