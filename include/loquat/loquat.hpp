@@ -15,6 +15,7 @@
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
 #include <loquat/concepts.hpp>
+#include <loquat/convert/peft.hpp>
 #include <loquat/core/version.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
@@ -26,7 +27,12 @@
 #include <loquat/generate/sampler.hpp>
 #include <loquat/generate/stop.hpp>
 #include <loquat/generate/truncate.hpp>
+#include <loquat/model/adaptable.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/lora.hpp>
+#include <loquat/model/lora_merge.hpp>
+#include <loquat/model/recorder.hpp>
 #include <loquat/model/streaming.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>

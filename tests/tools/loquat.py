@@ -95,7 +95,7 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_names_commands_options_examples_and_statuses(self):
         text = self.ends(run("--help"), DONE).stdout.decode()
-        for command in ("generate", "inspect", "quantize", "tokenize", "train-tokenizer", "verify"):
+        for command in ("generate", "inspect", "merge-lora", "quantize", "tokenize", "train-tokenizer", "verify"):
             self.assertIn(command, text)
             own = self.ends(run(command, "--help"), DONE).stdout.decode()
             self.assertTrue(own.startswith(f"usage: loquat {command} [OPTION]... "))
@@ -380,6 +380,77 @@ class Inspect(Case):
         for path in sorted(DATA.glob("*.gguf")):
             self.assertEqual(self.json(path)["version"], 3)
             self.ends(run("inspect", path), DONE)
+
+
+def adapter(tensors, alpha=1.0, **more):
+    """A LoRA adapter in GGUF: tensors as (name, shape of A, shape of B, A, B)."""
+    text = {"general.type": "adapter", "general.architecture": "llama", "adapter.type": "lora", **more}
+    metadata = [(key.encode(), STRING, gguf_string(value.encode())) for key, value in text.items()]
+    metadata.append((b"adapter.lora.alpha", F32, struct.pack("<f", alpha)))
+    pairs = []
+    for name, shape_a, shape_b, a, b in tensors:
+        for end, shape, values in ((b".lora_a", shape_a, a), (b".lora_b", shape_b, b)):
+            bytes_ = struct.pack(f"<{len(values)}f", *values)
+            pairs.append((name + end, shape, 0, bytes_ + b"\0" * (-len(bytes_) % 32)))
+    return gguf(metadata, pairs)
+
+
+class MergeLora(Case):
+    def setUp(self):
+        super().setUp()
+        self.out = self.folder / "out.gguf"
+        noise = [((i * 7919) % 1009 - 504) / 5040 for i in range(1024)]
+        # of rank 1, for the vectors of tokens: what merging does to them is exact
+        self.style = self.file("style.gguf", adapter([(b"token_embd.weight", [1, 1024], [1, 128], noise, noise[:128])]))
+        self.other = self.file("other.gguf", adapter([(b"blk.0.attn_q.weight", [128, 2], [2, 128], noise[:256], noise[:256])]))
+
+    def text(self, model, *options):
+        return self.ends(run("generate", model, "Once upon a time", "--max-tokens", "20", *options), DONE).stdout
+
+    def test_an_adapter_changes_the_text_by_its_scale(self):
+        plain = self.text(MODEL)
+        self.assertEqual(self.text(MODEL, "--lora", f"{self.style}:0"), plain)
+        self.assertNotEqual(self.text(MODEL, "--lora", f"{self.style}:200"), plain)
+        self.assertEqual(self.text(MODEL, "--lora", f"{self.other}:0.5", "--lora", f"{self.other}:-0.5", "--lora", f"{self.style}:200"),
+                         self.text(MODEL, f"--lora={self.style}:200"))
+
+    def test_a_merged_model_says_what_the_adapter_says(self):
+        done = self.ends(run("merge-lora", MODEL, self.out, f"{self.style}:200", "--type", "F32"), DONE)
+        self.assertIn(f"{self.style}: 1 tensors of rank 1, scale 200\n", done.stdout.decode())
+        self.assertEqual(self.text(self.out), self.text(MODEL, "--lora", f"{self.style}:200"))
+
+    def test_weights_keep_their_type(self):
+        self.ends(run("merge-lora", MODEL, self.out, self.style, self.other), DONE)
+        def types(path):
+            return {t["name"]: t["type"] for t in json.loads(self.ends(run("inspect", path, "--json"), DONE).stdout)["tensors"]}
+        self.assertEqual(types(self.out), {**types(MODEL), "output.weight": "Q8_0"}) # which was the embeddings
+
+    def test_a_folder_of_peft_is_an_adapter(self):
+        a, b = [0.01] * 256, [0.02] * 256
+        tensors = {f"base_model.model.model.layers.0.self_attn.v_proj.lora_{x}.weight": {"dtype": "F32", "shape": shape,
+                   "data_offsets": offsets} for x, shape, offsets in (("A", [2, 128], [0, 1024]), ("B", [64, 2], [1024, 1536]))}
+        header = json.dumps(tensors).encode()
+        folder = self.folder / "peft"
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 2, "lora_alpha": 64}')
+        (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<256f", *a) +
+                                                           struct.pack("<128f", *b[:128]))
+        self.assertNotEqual(self.text(MODEL, "--lora", f"{folder}:100"), self.text(MODEL))
+        self.assertIn("1 tensors of rank 2", self.ends(run("merge-lora", MODEL, self.out, folder), DONE).stdout.decode())
+
+    def test_wrong_adapters_are_named(self):
+        garbage = self.file("garbage.gguf", b"garbage" * 99)
+        qwen = self.file("qwen.gguf", adapter([], **{"general.architecture": "qwen2"}))
+        for path, about in ((self.folder / "none.gguf", ["none.gguf"]), (garbage, ["garbage.gguf"]), (MODEL, ["general.type"]),
+                            (qwen, ["qwen.gguf", "expected llama, found qwen2"])):
+            self.complains(FAILED, "generate", MODEL, "x", "--lora", path, about=about)
+            self.complains(FAILED, "merge-lora", MODEL, self.out, path, about=about)
+        self.complains(MISUSED, "generate", MODEL, "x", "--lora", f"{self.style}:nan", about=["--lora", "finite number"])
+        self.complains(MISUSED, "merge-lora", MODEL, self.out, f"{self.style}:inf", about=["finite number"])
+        self.complains(MISUSED, "merge-lora", MODEL, self.out, about=["ADAPTER[:SCALE]... is missing"])
+        self.complains(FAILED, "merge-lora", MODEL, MODEL, self.style, about=["is the input"])
+        self.complains(FAILED, "merge-lora", MODEL, self.out, self.style, "--type", "Q4_K", about=["token_embd.weight", "128 columns"])
+        self.assertFalse(self.out.exists())
 
 
 class Quantize(Case):

@@ -8,6 +8,7 @@ namespace tool {
 
 int run_generate(command const& self, arguments);
 int run_inspect(command const& self, arguments);
+int run_merge_lora(command const& self, arguments);
 int run_quantize(command const& self, arguments);
 int run_tokenize(command const& self, arguments);
 int run_train_tokenizer(command const& self, arguments);
@@ -16,6 +17,7 @@ int run_verify(command const& self, arguments);
 inline constexpr command commands[]{
     {"generate", "Goes on with a text, and writes what follows to the standard output.", run_generate},
     {"inspect", "Lists what is in a GGUF file: metadata, tensors, totals.", run_inspect},
+    {"merge-lora", "Writes a model with LoRA adapters in its weights.", run_merge_lora},
     {"quantize", "Writes a model with smaller weights.", run_quantize},
     {"tokenize", "Shows the tokens of a text.", run_tokenize},
     {"train-tokenizer", "Makes a tokenizer of texts.", run_train_tokenizer},

@@ -1,6 +1,7 @@
 /// \file
 /// `loquat generate`: goes on with a text.
 
+#include "adapters.hpp"
 #include "commands.hpp"
 #include "long_context.hpp"
 #include "machine.hpp"
@@ -24,6 +25,7 @@ examples:
   loquat generate model.gguf "Once upon a time"
   loquat generate model.gguf "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
   loquat generate model.gguf - --max-tokens 100 --quiet <prompt.txt >text.txt
+  loquat generate model.gguf "Dear" --lora style.gguf:0.8 --lora facts.gguf
   loquat generate model.gguf "Q: Why?"$'\nA:' --stop $'\n' --stop "Q:"
   loquat generate model.gguf "Day 1" --context 2048 --context-shift rotate --max-tokens 100000
   loquat generate model.gguf - --context 16384 --rope-scaling yarn --rope-scale 4 <book.txt
@@ -46,6 +48,7 @@ struct settings {
   full_context full;
   rope_override rope;
   std::vector<std::string_view> stops;
+  std::vector<adapter_wish> lora;
   bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
 
   std::vector<option> table() {
@@ -64,6 +67,7 @@ struct settings {
         {"--context", "N", "tokens in all; 0: as trained for, at most 4096", number(session.context, std::size_t{0})},
         {"--batch", "N", "prompt tokens of one pass; changes speed only", number(session.batch, std::size_t{1})},
         kv_option(session.kv),
+        {"--lora", "FILE[:SCALE]", "a LoRA adapter of the model", adapters(lora)},
         threads_option(cpu),
         target_option(cpu),
         {"--no-mmap", "", "read the model into memory instead of mapping it: slower to start, then faster", flag(copy)},
@@ -133,7 +137,7 @@ std::string why_it_ended(settings const& s, finish why) {
 }
 
 /// The model's session and what it forgot so far, of a session that goes on without end or of one that does not.
-template <class Session> auto const& inner_of(Session const& talk) {
+template <class Session> auto& inner_of(Session& talk) {
   if constexpr (requires { talk.inner(); })
     return talk.inner();
   else
@@ -176,11 +180,13 @@ template <class T> void list(T const& tokenizer, std::vector<choice> const& choi
 
 /// Goes on with a prompt in a new session of the model.
 template <class M, class T>
-int go_on(settings& s, M const& model, T const& tokenizer, std::string const& prompt, std::vector<token> const& ids) {
+int go_on(settings& s, M const& model, T const& tokenizer, std::string const& prompt, std::vector<token> const& ids,
+          std::vector<scaled_lora> const& adapters) {
   auto talk = model.make_session(s.session);
   if (!talk)
     return fail_with(std::string(talk.error().message()) +
                      (talk.error().code() == errc::capacity ? "; a smaller --context or --batch needs less" : ""));
+  if (auto const taken = adapt(inner_of(*talk), adapters); !taken) return fail_with(taken.error().message());
   if (ids.size() > talk->context())
     return fail_with("the prompt has " + std::to_string(ids.size()) + " tokens, but the context holds " +
                      std::to_string(talk->context()) + ": try --context " +
@@ -222,7 +228,11 @@ int generate_text(settings& s) {
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());
-  cpu const machine(s.cpu);
+  auto const adapters = read_adapters(s.lora, *file);
+  if (!adapters) return fail_with(adapters.error().message());
+  adapter_limits limits{adapters->size(), 0};
+  for (auto const& adapter : *adapters) limits.rank = std::max(limits.rank, adapter.rank());
+  adaptable<cpu> const machine(*file, limits, s.cpu);
   auto const model = load(*file, machine, {.rope = s.rope});
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
@@ -232,8 +242,9 @@ int generate_text(settings& s) {
              {.special = s.special ? special_text::parse : special_text::plain, .invalid = invalid_utf8::bytes});
   if (ids.empty())
     return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
-  if (s.full.then == full_context::action::stop) return go_on(s, *model, *tokenizer, *prompt, ids);
-  return go_on(s, streaming(*model, s.full.policy, s.full.how()), *tokenizer, *prompt, ids);
+  auto const scaled = with_scales(*adapters, s.lora);
+  if (s.full.then == full_context::action::stop) return go_on(s, *model, *tokenizer, *prompt, ids, scaled);
+  return go_on(s, streaming(*model, s.full.policy, s.full.how()), *tokenizer, *prompt, ids, scaled);
 }
 
 } // namespace

@@ -78,11 +78,12 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
       return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
     if (tensor.elements() == 0) return fail(errc::mismatch, "tensor ", tensor.name, ": an empty matrix");
     matrix m;
-    result<void> layout =
-        fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+    result<void> layout;
     ((tensor.type == Formats::type ? void((m.kernels_ = kernels_of<Formats>(), layout = check_layout<Formats>(tensor)))
                                    : void()),
      ...);
+    if (!m.kernels_)
+      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
     if (!layout) return layout.error();
     if (reinterpret_cast<std::uintptr_t>(tensor.data.data()) % 4 != 0)
       return fail(errc::argument, "tensor ", tensor.name, ": its bytes must lie at a multiple of 4");

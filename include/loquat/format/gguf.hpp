@@ -62,6 +62,33 @@ class file {
     return *count < 2 ? std::move(first) : join(path, *count, access);
   }
 
+  /// A file whose tensors lie anywhere: the header that `writer::header` makes, and the bytes of each tensor, in its
+  /// order, all of which are in `parts` and `owned`. Errors: those of `parse`; `errc::mismatch` for data of another
+  /// size.
+  static result<file> assemble(std::string_view name, std::vector<std::byte> header,
+                               std::span<std::span<std::byte const> const> data, std::vector<mapped_file> parts,
+                               std::vector<std::vector<std::byte>> owned) {
+    file out;
+    out.name_.assign(name.begin(), name.end());
+    out.owned_ = std::move(owned);
+    out.owned_.push_back(std::move(header));
+    out.parts_ = std::move(parts);
+    out.all_ = as_text(out.owned_.back(), out.text_);
+    auto layout = detail::read_layout(out.all_, std::uint64_t{1} << 63);
+    if (!layout) return layout.error().within(name);
+    out.layout_ = std::move(*layout);
+    auto& tensors = out.layout_.tensors;
+    if (data.size() != tensors.size())
+      return fail(errc::mismatch, name, ": ", tensors.size(), " tensors, data of ", data.size());
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (data[i].size() != out.layout_.extents[i].size)
+        return fail(errc::mismatch, name, ": tensor ", tensors[i].name, ": expected ", out.layout_.extents[i].size,
+                    " bytes, found ", data[i].size());
+      tensors[i].data = data[i];
+    }
+    return out;
+  }
+
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< what messages call it
   /// All bytes of it, or of the first part of a split one.
   constexpr std::string_view text() const noexcept { return all_; }
@@ -174,6 +201,7 @@ class file {
   std::vector<char> text_; // what `as_text` keeps in constant evaluation
   std::string_view all_;
   std::vector<mapped_file> parts_;
+  std::vector<std::vector<std::byte>> owned_; // what lies in no mapped file
   detail::layout layout_;
 };
 

@@ -102,6 +102,14 @@ class writer {
   /// The file, in memory.
   constexpr result<std::vector<std::byte>> bytes() const;
 
+  /// What stands before the tensors' data, which need not be there: for `file::assemble`.
+  constexpr result<std::vector<std::byte>> header() const {
+    auto const aligned = alignment();
+    if (!aligned) return aligned.error();
+    std::vector<std::uint64_t> sizes;
+    return header_for(*aligned, sizes);
+  }
+
   /// Writes the file to `path` (UTF-8), which gets it whole or stays as it was. Errors: the writer's own, `errc::io`.
   result<void> write(std::string const& path) const { return write(path, own_data()); }
 
@@ -180,12 +188,9 @@ class writer {
     constexpr result<std::span<std::byte const>> operator()(tensor_view const& tensor) const { return tensor.data; }
   };
 
-  /// Gives the file to `sink(bytes)`, which returns a `result<void>`, piece by piece.
-  template <class Sink, class DataOf> constexpr result<void> emit(Sink sink, DataOf& data_of) const {
-    auto const aligned = alignment();
-    if (!aligned) return aligned.error();
+  /// The header with its padding, checked, and the sizes of the tensors.
+  constexpr result<std::vector<std::byte>> header_for(std::uint32_t aligned, std::vector<std::uint64_t>& sizes) const {
     auto header = start(tensors_.size());
-    std::vector<std::uint64_t> sizes;
     std::uint64_t offset = 0;
     for (auto const& tensor : tensors_) {
       detail::append_string(header, tensor.name);
@@ -196,13 +201,23 @@ class writer {
       append_little(header, static_cast<std::uint32_t>(tensor.type));
       append_little(header, offset);
       sizes.push_back(byte_size(tensor.type, stored).value_or(0)); // 0: the reader is going to say what is wrong
-      offset = detail::align_up(offset + sizes.back(), *aligned);
+      offset = detail::align_up(offset + sizes.back(), aligned);
     }
-    header.resize(static_cast<std::size_t>(detail::align_up(header.size(), *aligned)), std::byte{0});
+    header.resize(static_cast<std::size_t>(detail::align_up(header.size(), aligned)), std::byte{0});
     std::vector<char> copy;
     if (auto const whole = detail::read_layout(as_text(header, copy), header.size() + offset); !whole)
       return whole.error();
-    if (auto sunk = sink(std::span<std::byte const>(header)); !sunk) return sunk;
+    return header;
+  }
+
+  /// Gives the file to `sink(bytes)`, which returns a `result<void>`, piece by piece.
+  template <class Sink, class DataOf> constexpr result<void> emit(Sink sink, DataOf& data_of) const {
+    auto const aligned = alignment();
+    if (!aligned) return aligned.error();
+    std::vector<std::uint64_t> sizes;
+    auto const header = header_for(*aligned, sizes);
+    if (!header) return header.error();
+    if (auto sunk = sink(std::span<std::byte const>(*header)); !sunk) return sunk;
     std::vector<std::byte> const zeros(*aligned, std::byte{0});
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       auto const data = data_of(tensors_[i]);

@@ -6,6 +6,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/math.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/routing.hpp>
 #include <loquat/model/session.hpp>
@@ -52,8 +53,9 @@ template <Backend B> struct feed_forward_layer {
 
   /// y[n, embedding]: the sum of what the experts of each token give for x[n, embedding], times their weights, in
   /// ascending order, and of the one that all take.
+  template <class H>
   constexpr void mix(expert_weights<matrix> const& w, hyperparameters const& h, std::span<float const> x, std::size_t n,
-                     std::span<float> y) const {
+                     std::span<float> y, hook_site const& at, H& hooks) const {
     std::size_t const d = h.embedding, experts = w.experts.size();
     auto const router = s.router.first(n * experts);
     multiply(w.router, x, n, router);
@@ -75,19 +77,33 @@ template <Backend B> struct feed_forward_layer {
         s.rows[count++] = static_cast<token>(t);
       }
       if (count == 0) continue;
-      multiply(w.experts[e].down, inner(w.experts[e], s.gathered.first(count * d), count), count,
-               s.expert.first(count * d));
+      auto const hidden = inner(w.experts[e], s.gathered.first(count * d), count);
+      show(hooks, at, e, count, hidden);
+      multiply(w.experts[e].down, hidden, count, s.expert.first(count * d));
       add(count, [&](std::size_t t) { return router[t * experts + e]; });
     }
     if (h.shared_feed_forward == 0) return;
     for (std::size_t t = 0; t < n; ++t) s.rows[t] = static_cast<token>(t);
-    multiply(w.shared.down, inner(w.shared, x, n), n, s.expert.first(n * d));
+    auto const hidden = inner(w.shared, x, n);
+    show(hooks, at, experts, n, hidden);
+    multiply(w.shared.down, hidden, n, s.expert.first(n * d));
     bool const gated = w.shared_gate.weights.rows() != 0;
     if (gated) multiply(w.shared_gate, x, n, router.first(n));
     add(n, [&](std::size_t t) { return gated ? 1.0f / (1.0f + math::exp(-router[t])) : 1.0f; });
   }
 
  private:
+  // the activations of an expert for the tokens in s.rows
+  template <class H>
+  constexpr void show(H& hooks, hook_site const& of, std::size_t expert, std::size_t count,
+                      std::span<float> hidden) const {
+    if constexpr (requires { hooks.activations(of, hidden); }) {
+      auto at = of;
+      at.expert = expert;
+      at.rows = s.rows.first(count);
+      hooks.activations(at, hidden);
+    }
+  }
   constexpr void multiply(linear<matrix> const& w, std::span<float const> x, std::size_t n, std::span<float> y) const {
     std::array const one{w.into(y)};
     backend.matmul(s.work, x, n, one);

@@ -5,6 +5,7 @@
 
 #include <loquat/core/one_of.hpp>
 #include <loquat/model/any_session.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/zoo.hpp>
 
@@ -70,6 +71,20 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
         return m.evict(*own, policy, how);
       } else {
         return fail(errc::unsupported, "evict: this model keeps no tokens apart");
+      }
+    });
+  }
+  /// The same with hooks, see `hooks.hpp`: compiles every model once more; where the architecture is known, name it.
+  /// `errc::unsupported` for a model without hooks.
+  template <Hooks H>
+  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids, H& hooks) const {
+    return visit([&]<class M>(M const& m) -> result<std::span<float>> {
+      if constexpr (requires(typename M::session & own) { m.forward(own, ids, hooks); }) {
+        auto* const own = detail::session_as<typename M::session>(s);
+        if (!own) return fail(errc::argument, "forward: the session is one with a model of another kind");
+        return m.forward(*own, ids, hooks);
+      } else {
+        return fail(errc::unsupported, "forward: this model has no hooks");
       }
     });
   }

@@ -37,6 +37,7 @@ template <Model M, EvictionPolicy P> class streaming {
     constexpr std::uint64_t bytes() const noexcept { return inner_.bytes(); }      ///< of memory, all in all
     constexpr void truncate(std::size_t n) noexcept { inner_.truncate(n); }        ///< forgets all but the first n
     constexpr typename M::session const& inner() const noexcept { return inner_; } ///< what it is made of
+    constexpr typename M::session& inner() noexcept { return inner_; }             ///< \overload
 
    private:
     friend streaming;

@@ -7,8 +7,10 @@
 #include <loquat/core/math.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/model/architecture.hpp>
+#include <loquat/model/attention_weights.hpp>
 #include <loquat/model/eviction.hpp>
 #include <loquat/model/feed_forward.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/latent_attention.hpp>
 #include <loquat/model/model.hpp>
@@ -54,17 +56,23 @@ template <architecture A, Backend B> class transformer_model {
   /// Errors leave the session as it was: `errc::argument` for no tokens or an id out of range, `errc::capacity` where
   /// the context has no room.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
+    no_hooks none;
+    return forward(s, ids, none);
+  }
+  /// The same with hooks, see `hooks.hpp`.
+  template <Hooks H>
+  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids, H& hooks) const {
     if (auto const fits = check_tokens(s, ids, vocabulary()); !fits) return fits.error();
     for (auto again = s.to_compute(); !again.empty(); again = s.to_compute()) {
-      layers(s, again);
+      layers(s, again, hooks);
       s.advance(again.size());
     }
     while (!ids.empty()) {
       auto const batch = ids.first(std::min(ids.size(), s.batch()));
       ids = ids.subspan(batch.size());
-      layers(s, batch);
+      layers(s, batch, hooks);
       s.append(batch);
-      if (ids.empty()) head(s, batch.size());
+      if (ids.empty()) head(s, batch.size(), hooks);
     }
     return s.logits;
   }
@@ -84,7 +92,7 @@ template <architecture A, Backend B> class transformer_model {
 
  private:
   // x[n, embedding] through all layers, for n tokens that follow those of the session
-  constexpr void layers(session& s, std::span<token const> ids) const {
+  template <class H> constexpr void layers(session& s, std::span<token const> ids, H& hooks) const {
     std::size_t const n = ids.size(), position = s.cached();
     auto const x = s.x.first(n * h_.embedding);
     turn(s, rope_of(s), position, n, s.cosines, s.sines);
@@ -97,38 +105,48 @@ template <architecture A, Backend B> class transformer_model {
       backend_->embed(s.work, w_.positions, rows, s.normed.first(x.size()));
       backend_->add(s.work, x, s.normed.first(x.size()));
     }
-    for (std::size_t l = 0; l < h_.layers; ++l) layer(s, l, x, n, position);
+    hook_site at{0, position, n};
+    if constexpr (requires { hooks.embeddings(at, x); }) hooks.embeddings(at, x);
+    for (at.layer = 0; at.layer < h_.layers; ++at.layer) layer(s, at, x, hooks);
   }
 
-  constexpr void layer(session& s, std::size_t l, std::span<float> x, std::size_t n, std::size_t position) const {
+  template <class H> constexpr void layer(session& s, hook_site const& at, std::span<float> x, H& hooks) const {
+    if constexpr (requires { hooks.block_input(at, x); }) hooks.block_input(at, x);
+    std::size_t const l = at.layer, n = at.n;
     auto const& w = w_.layers[l];
     auto const normed = s.normed.first(x.size()), input = A.norm_before ? normed : x;
     if constexpr (A.norm_before) normalise(s, x, w.attention_norm, normed);
     auto const attended = h_.parallel ? s.branch.first(x.size()) : normed;
-    attend(s, l, input, n, position, attended);
+    attend(s, at, input, attended, hooks);
     if constexpr (A.norm_after) normalise(s, attended, w.attention_after, attended);
     detail::scale(attended, h_.residual_scale);
+    if constexpr (requires { hooks.attention_output(at, attended); }) hooks.attention_output(at, attended);
     if (!h_.parallel) backend_->add(s.work, x, attended);
 
     if (!w.feed_forward_norm.scale.empty()) normalise(s, x, w.feed_forward_norm, normed);
     feed_forward_layer<B> const ffn{*backend_, s, A.feed_forward};
     auto const fed = w.mixture.experts.empty() ? normed : s.mixture.first(x.size());
     if (!w.mixture.experts.empty()) {
-      ffn.mix(w.mixture, h_, input, n, fed);
+      ffn.mix(w.mixture, h_, input, n, fed, at, hooks);
     } else {
       auto const inner = ffn.inner(w.feed_forward, input, n);
       if constexpr (A.inner_norms) normalise(s, inner, w.feed_forward_inner, inner);
+      if constexpr (requires { hooks.activations(at, inner); }) hooks.activations(at, inner);
       matmul(s, inner, n, w.feed_forward.down.into(fed));
     }
     if constexpr (A.norm_after) normalise(s, fed, w.feed_forward_after, fed);
     detail::scale(fed, h_.residual_scale);
+    if constexpr (requires { hooks.feed_forward_output(at, fed); }) hooks.feed_forward_output(at, fed);
     if (h_.parallel) backend_->add(s.work, x, attended);
     backend_->add(s.work, x, fed);
+    if constexpr (requires { hooks.block_output(at, x); }) hooks.block_output(at, x);
   }
 
   // output[n, embedding] of a layer's attention to input[n, embedding]
-  constexpr void attend(session& s, std::size_t l, std::span<float const> input, std::size_t n, std::size_t position,
-                        std::span<float> output) const {
+  template <class H>
+  constexpr void attend(session& s, hook_site const& at, std::span<float const> input, std::span<float> output,
+                        H& hooks) const {
+    std::size_t const l = at.layer, n = at.n, position = at.position;
     auto const& w = w_.layers[l];
     auto const queries = s.queries.first(n * h_.heads * h_.head_dim), mixed = s.mixed.first(queries.size());
     auto const keys = s.keys.first(n * h_.kv_heads * h_.head_dim), values = s.values.first(keys.size());
@@ -154,17 +172,18 @@ template <architecture A, Backend B> class transformer_model {
       }
     }
     backend_->store_kv(s.work, s.cache, l, position, keys, values);
-    backend_->attention(s.work, s.cache,
-                        {.queries = queries,
-                         .output = mixed,
-                         .layer = l,
-                         .n = n,
-                         .heads = h_.heads,
-                         .length = position + n,
-                         .scale = h_.score_scale,
-                         .window = window_of(l),
-                         .cap = h_.score_cap,
-                         .sinks = w.sinks});
+    attention_task const task{.queries = queries,
+                              .output = mixed,
+                              .layer = l,
+                              .n = n,
+                              .heads = h_.heads,
+                              .length = position + n,
+                              .scale = h_.score_scale,
+                              .window = window_of(l),
+                              .cap = h_.score_cap,
+                              .sinks = w.sinks};
+    backend_->attention(s.work, s.cache, task);
+    detail::show_attention(hooks, at, s.cache, task);
     std::span<float> taken = mixed;
     if constexpr (A.latent) taken = latent.values();
     if constexpr (A.inner_norms) normalise(s, mixed, w.attention_inner, mixed);
@@ -172,15 +191,18 @@ template <architecture A, Backend B> class transformer_model {
   }
 
   // logits[vocabulary] of the last of the n tokens in x
-  constexpr void head(session& s, std::size_t n) const {
+  template <class H> constexpr void head(session& s, std::size_t n, H& hooks) const {
     auto const normed = s.normed.first(h_.embedding);
     normalise(s, s.x.subspan((n - 1) * h_.embedding, h_.embedding), w_.output_norm, normed);
     matmul(s, normed, 1, w_.output.into(s.logits));
     detail::scale(s.logits, h_.logit_scale);
-    if (h_.logit_cap == 0) return;
-    detail::scale(s.logits, 1.0f / h_.logit_cap);
-    backend_->activate(s.work, activation::tanh, s.logits);
-    detail::scale(s.logits, h_.logit_cap);
+    if (h_.logit_cap != 0) {
+      detail::scale(s.logits, 1.0f / h_.logit_cap);
+      backend_->activate(s.work, activation::tanh, s.logits);
+      detail::scale(s.logits, h_.logit_cap);
+    }
+    [[maybe_unused]] hook_site const at{h_.layers, s.tokens().size() - 1, 1};
+    if constexpr (requires { hooks.logits(at, s.logits); }) hooks.logits(at, s.logits);
   }
 
   // positions that a layer sees; 0: all
