@@ -25,10 +25,9 @@
 #include <loquat/core/result.hpp>
 #include <loquat/core/token.hpp>
 
-#include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
-#include <iterator>
 #include <limits>
 #include <span>
 
@@ -50,40 +49,38 @@ struct no_hooks {};
 
 namespace detail {
 
-/// Which hooks a type has: members that can be called, and members of that name, which need not be the same thing.
-template <class H> struct hook_members {
-  static constexpr bool called[]{requires(H & h, hook_site const& at, std::span<float> x){h.embeddings(at, x);
-}, requires(H& h, hook_site const& at, std::span<float> x) {
-  h.block_input(at, x);
-}
-, requires(H& h, hook_site const& at, std::span<float> x) { h.attention_weights(at, x); }
-, requires(H& h, hook_site const& at, std::span<float> x) { h.attention_output(at, x); }
-, requires(H& h, hook_site const& at, std::span<float> x) { h.activations(at, x); }
-, requires(H& h, hook_site const& at, std::span<float> x) { h.feed_forward_output(at, x); }
-, requires(H& h, hook_site const& at, std::span<float> x) { h.block_output(at, x); }
-, requires(H& h, hook_site const& at, std::span<float> x) { h.logits(at, x); }
-,
-}; // namespace detail
-static constexpr bool named[]{requires {&H::embeddings;
-} // namespace loquat
-, requires { &H::block_input; }
-, requires { &H::attention_weights; }
-, requires { &H::attention_output; }
-, requires { &H::activations; }
-, requires { &H::feed_forward_output; }
-, requires { &H::block_output; }
-, requires { &H::logits; }
-}
-;
+/// Whether a type has a hook that can be called, and whether it has a member of that name, which need not be the same.
+struct hook_use {
+  bool called, named;
+};
 
-static constexpr bool any_called() noexcept { return std::ranges::find(called, true) != std::ranges::end(called); }
-static constexpr bool all_fit() noexcept {
-  for (std::size_t i = 0; i < std::size(called); ++i)
-    if (named[i] && !called[i]) return false;
-  return true;
+/// That of each of the hooks.
+template <class H> constexpr auto hook_uses() {
+  using at = hook_site const&;
+  using span = std::span<float>;
+  return std::array{
+      hook_use{requires(H& h, at a, span x) { h.embeddings(a, x); }, requires { &H::embeddings; }},
+      hook_use{requires(H& h, at a, span x) { h.block_input(a, x); }, requires { &H::block_input; }},
+      hook_use{requires(H& h, at a, span x) { h.attention_weights(a, x); }, requires { &H::attention_weights; }},
+      hook_use{requires(H& h, at a, span x) { h.attention_output(a, x); }, requires { &H::attention_output; }},
+      hook_use{requires(H& h, at a, span x) { h.activations(a, x); }, requires { &H::activations; }},
+      hook_use{requires(H& h, at a, span x) { h.feed_forward_output(a, x); }, requires { &H::feed_forward_output; }},
+      hook_use{requires(H& h, at a, span x) { h.block_output(a, x); }, requires { &H::block_output; }},
+      hook_use{requires(H& h, at a, span x) { h.logits(a, x); }, requires { &H::logits; }},
+  };
 }
+/// Whether there is one, and none that would never be called.
+template <class H> constexpr bool has_hooks() {
+  bool any = false, fits = true;
+  for (auto const [called, named] : hook_uses<H>()) any = any || called, fits = fits && (called || !named);
+  return any && fits;
 }
-;
+template <class H> constexpr bool takes_weights = requires(H& h, hook_site const& at, std::span<float> x) {
+  h.attention_weights(at, x);
+};
+template <class H> constexpr bool has_room = requires(H& h, hook_site const& at, std::size_t count) {
+  { h.attention_room(at, count) } -> std::convertible_to<std::span<float>>;
+};
 
 } // namespace detail
 
@@ -91,10 +88,7 @@ static constexpr bool all_fit() noexcept {
 /// would never be called. `attention_weights` needs `attention_room(at, count)`, which returns where to write them.
 template <class H>
 concept Hooks = std::same_as<H, no_hooks> ||
-    (detail::hook_members<H>::any_called() && detail::hook_members<H>::all_fit() &&
-     (!detail::hook_members<H>::called[2] || requires(H & h, hook_site const& at, std::size_t count) {
-       { h.attention_room(at, count) } -> std::convertible_to<std::span<float>>;
-     }));
+    (detail::has_hooks<H>() && (!detail::takes_weights<H> || detail::has_room<H>));
 
 /// A model with hooks as a model of its own, for whatever runs models:
 /// `hooked const steered(model, mine); prompt | encode(tok) | generate(steered, talk)`. Both must outlive it.
