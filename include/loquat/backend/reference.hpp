@@ -44,6 +44,8 @@ constexpr float dot(float const* a, float const* b, std::size_t n) {
 
 constexpr float apply(activation kind, float x) {
   if (kind == activation::tanh) return math::tanh(x);
+  if (kind == activation::relu) return x > 0 ? x : 0.0f;
+  if (kind == activation::gelu_erf) return math::gelu(x);
   float const exponent = kind == activation::silu ? 0 - x : x * -1.59576912f * math::fma(x * x, 0.044715f, 1.0f);
   return x / (1.0f + math::exp(exponent));
 }

@@ -6,9 +6,11 @@ namespace loquat {
 
 /// The non-linear function of a feed-forward layer.
 enum class activation : unsigned char {
-  silu, ///< x · sigmoid(x)
-  gelu, ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
-  tanh, ///< hyperbolic tangent
+  silu,     ///< x · sigmoid(x)
+  gelu,     ///< Gaussian error linear unit, tanh form (D. Hendrycks, K. Gimpel, 2016)
+  tanh,     ///< hyperbolic tangent
+  relu,     ///< max(x, 0)
+  gelu_erf, ///< Gaussian error linear unit itself, x · Φ(x): bert
 };
 
 /// Which elements of a head a rotary embedding turns together.

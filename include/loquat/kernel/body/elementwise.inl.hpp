@@ -54,14 +54,29 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
       return simd::LOQUAT_TARGET_NS::tanh(x);
     }
   };
+  struct relu_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      namespace v = simd::LOQUAT_TARGET_NS;
+      return v::max(x, v::broadcast(0.0f));
+    }
+  };
+  struct gelu_erf_function {
+    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
+      return simd::LOQUAT_TARGET_NS::gelu_erf(x);
+    }
+  };
   // calls f with the vector form of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
     if (kind == activation::silu)
       f(silu_function{});
     else if (kind == activation::gelu)
       f(gelu_function{});
-    else
+    else if (kind == activation::tanh)
       f(tanh_function{});
+    else if (kind == activation::relu)
+      f(relu_function{});
+    else
+      f(gelu_erf_function{});
   }
 };
 
