@@ -36,10 +36,21 @@ struct shape {
 struct view {
   std::size_t window = 0;
   float cap = 0;
-  bool causal = true;
+  bool causal = true, biased = false, sinks = false;
 };
-constexpr std::array all_views{view{},    view{1},    view{5, 2},        view{100},           view{256, 9},
-                               view{300}, view{0, 3}, view{0, 0, false}, view{7, 1.5f, false}};
+constexpr std::array all_views{view{},
+                               view{1},
+                               view{5, 2},
+                               view{100},
+                               view{256, 9},
+                               view{300},
+                               view{0, 3},
+                               view{0, 0, false},
+                               view{7, 1.5f, false},
+                               view{0, 0, true, true},
+                               view{0, 0, false, true},
+                               view{9, 2, true, true, true},
+                               view{0, 0, true, false, true}};
 
 // a cache with random keys and values at every position, and queries for some tokens
 template <class B> struct filled {
@@ -58,11 +69,15 @@ template <class B> struct filled {
     values = random(keys.size());
     queries = random(std::min(tokens, positions) * s.heads() * s.dim);
     for (float& q : queries) q *= 4; // some weights near 0 and some near 1
+    biases = random(s.heads() * (2 * reach() - 1));
+    sinks = random(s.heads());
+    for (float& z : sinks) z *= 5; // some above all scores
     std::size_t const first = positions / 3 * s.kv_heads * s.dim;
     backend.store_kv(work, cache, layer, 0, std::span(keys).first(first), std::span(values).first(first));
     backend.store_kv(work, cache, layer, positions / 3, std::span(keys).subspan(first),
                      std::span(values).subspan(first));
   }
+  constexpr std::size_t reach() const { return cache.capacity + 3; }
   constexpr workspace_limits limits() const {
     return {tokens, sizes.heads() * sizes.dim, cache.capacity, sizes.dim, sizes.heads()};
   }
@@ -70,8 +85,19 @@ template <class B> struct filled {
   constexpr std::vector<float> attention(B const& backend, std::size_t n, std::size_t length, view seen = {}) {
     std::vector<float> out(n * sizes.heads() * sizes.dim, 0.0f);
     backend.attention(work, cache,
-                      {std::span(queries).first(out.size()), out, layer, n, sizes.heads(), length, 0.25f, seen.window,
-                       seen.cap, seen.causal});
+                      {.queries = std::span(queries).first(out.size()),
+                       .output = out,
+                       .layer = layer,
+                       .n = n,
+                       .heads = sizes.heads(),
+                       .length = length,
+                       .scale = 0.25f,
+                       .window = seen.window,
+                       .cap = seen.cap,
+                       .causal = seen.causal,
+                       .bias = seen.biased ? std::span<float const>(biases) : std::span<float const>(),
+                       .bias_reach = reach(),
+                       .sinks = seen.sinks ? std::span<float const>(sinks) : std::span<float const>()});
     return out;
   }
 
@@ -79,7 +105,7 @@ template <class B> struct filled {
   kv_cache cache;
   arena memory;
   typename B::workspace work{};
-  std::vector<float> keys, values, queries;
+  std::vector<float> keys, values, queries, biases, sinks;
 };
 
 bool same_bits(std::vector<float> const& a, std::vector<float> const& b) {
@@ -112,7 +138,8 @@ void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& length
       filled cached(machine, type, s, positions);
       for (auto const& w : all) {
         INFO("target ", std::string(name(target)), ", threads ", threads, ", ", w.n, " tokens of ", w.length,
-             ", window ", w.seen.window, ", cap ", w.seen.cap, w.seen.causal ? "" : ", all");
+             ", window ", w.seen.window, ", cap ", w.seen.cap, w.seen.causal ? "" : ", all",
+             w.seen.biased ? ", biased" : "", w.seen.sinks ? ", sinks" : "");
         CHECK(same_bits(cached.attention(machine, w.n, w.length, w.seen), w.out));
       }
     }
@@ -120,7 +147,7 @@ void check_kernels(kv_type type, shape s, std::vector<std::size_t> const& length
 
 // one value of the definition, in double, from keys and values that were not rounded
 double exact(filled<small_reference> const& f, std::size_t query, std::size_t head, std::size_t length, std::size_t d,
-             view seen = {}) {
+             view seen = {}, std::size_t position = 0) {
   std::size_t const dim = f.sizes.dim, width = f.sizes.kv_heads * dim, kv = head / f.sizes.group * dim;
   std::vector<double> p(length);
   double largest = -1e30, sum = 0, mixed = 0;
@@ -128,19 +155,25 @@ double exact(filled<small_reference> const& f, std::size_t query, std::size_t he
     for (std::size_t i = 0; i < dim; ++i)
       p[t] += static_cast<double>(f.queries[query * dim + i]) * static_cast<double>(f.keys[t * width + kv + i]) * 0.25;
     if (seen.cap != 0) p[t] = std::tanh(p[t] / static_cast<double>(seen.cap)) * static_cast<double>(seen.cap);
+    if (seen.biased) p[t] += static_cast<double>(f.biases[head * (2 * f.reach() - 1) + f.reach() - 1 + t - position]);
     if (seen.window != 0 && t + seen.window < length) p[t] = -1e30;
     largest = std::max(largest, p[t]);
+  }
+  if (seen.sinks) {
+    double const sink = static_cast<double>(f.sinks[head]);
+    largest = std::max(largest, sink);
+    sum += std::exp(sink - largest);
   }
   for (double& x : p) sum += x = std::exp(x - largest);
   for (std::size_t t = 0; t < length; ++t) mixed += p[t] / sum * static_cast<double>(f.values[t * width + kv + d]);
   return mixed;
 }
 
-TEST_CASE("kernels equal the reference for windows, caps and attention to all") {
+TEST_CASE("kernels equal the reference for windows, caps, attention to all, biases and sinks") {
   for (auto type : all_types) check_kernels(type, {2, 1, 20}, {21, 256, 280, 530}, all_views);
 }
 
-TEST_CASE("windows, caps and attention to all are what they say") {
+TEST_CASE("windows, caps, attention to all, biases and sinks are what they say") {
   shape const s{2, 2, 16};
   filled f(small_reference{}, kv_type::f32, s, 600);
   for (auto const& seen : all_views)
@@ -149,8 +182,8 @@ TEST_CASE("windows, caps and attention to all are what they say") {
       double worst = 0;
       for (std::size_t i = 0; i < out.size(); ++i) {
         std::size_t const query = i / 16, t = query / s.heads(), end = seen.causal ? length - 2 + t : length;
-        worst = std::max(
-            worst, std::fabs(static_cast<double>(out[i]) - exact(f, query, query % s.heads(), end, i % 16, seen)));
+        worst = std::max(worst, std::fabs(static_cast<double>(out[i]) -
+                                          exact(f, query, query % s.heads(), end, i % 16, seen, length - 3 + t)));
       }
       CHECK(worst < 5e-6);
     }

@@ -32,6 +32,11 @@ struct attention_task {
                           ///< that are not farther away than half of it
   float cap = 0;          ///< scores s become cap · tanh(s / cap); 0: they stay
   bool causal = true;     ///< else every token sees all of `length`
+  /// [heads, 2 · bias_reach − 1]: added to the scores, for a key at position k and a query at position q the number
+  /// k − q + bias_reach − 1 of its head: ALiBi (O. Press et al., 2022), relative positions. Empty: nothing is added.
+  std::span<float const> bias{};
+  std::size_t bias_reach = 0;     ///< above all distances: at least `length`
+  std::span<float const> sinks{}; ///< [heads]: scores of a key that all tokens see, whose value is zero; or empty
 
   /// The positions that new token i sees: from the first to behind the last.
   constexpr std::pair<std::size_t, std::size_t> seen_by(std::size_t i) const noexcept {

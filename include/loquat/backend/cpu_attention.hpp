@@ -49,7 +49,7 @@ class cpu_attention {
       kernel::attention_functions<T> functions{};
       simd::dispatch<kernel::attentions>(target, [&](auto kernels) {
         using k = decltype(kernels);
-        functions = {&k::template prepare<T>, &k::template attend<T>, &k::merge, &k::finish};
+        functions = {&k::template prepare<T>, &k::template attend<T>, &k::merge, &k::add_sink, &k::finish};
       });
       attend(threads, functions, work, cache, task);
     };
@@ -89,10 +89,17 @@ class cpu_attention {
     std::size_t head, group, first, rows, dim; // `first` row
 
     std::size_t at(std::size_t r) const noexcept { // in queries and output
-      return ((first + r) / group * task.heads + head * group + (first + r) % group) * dim;
+      return ((first + r) / group * task.heads + head_of(r)) * dim;
     }
     std::size_t from(std::size_t r) const noexcept { return task.seen_by((first + r) / group).first; }
     std::size_t to(std::size_t r) const noexcept { return task.seen_by((first + r) / group).second; }
+    std::size_t head_of(std::size_t r) const noexcept { return head * group + (first + r) % group; } // of queries
+    // what is added to the scores of positions from `start` on, or null
+    float const* bias(std::size_t r, std::size_t start) const noexcept {
+      if (task.bias.empty()) return nullptr;
+      std::size_t const position = task.length - task.n + (first + r) / group;
+      return task.bias.data() + head_of(r) * (2 * task.bias_reach - 1) + task.bias_reach - 1 + start - position;
+    }
     std::size_t first_tile(std::size_t r) const noexcept { return from(r) / kv_layout::positions; }
     std::size_t last_tile(std::size_t r) const noexcept { return (to(r) - 1) / kv_layout::positions; }
   };
@@ -124,10 +131,11 @@ class cpu_attention {
     // states of what the rows see in a tile
     void attend(rows_of_head const& h, std::size_t tile, float* states) const noexcept {
       std::size_t const start = tile * kv_layout::positions, at = cache.tile(h.task.layer, h.head, start);
-      kernel::attention_rows<T> rows{queries(), floats, 0, h.dim, h.task.cap, {}, {}};
+      kernel::attention_rows<T> rows{queries(), floats, 0, h.dim, h.task.cap, {}, {}, {}};
       for (std::size_t r = 0; r < h.rows && h.first_tile(r) <= tile; ++r, ++rows.rows) { // later ones see nothing of it
         rows.starts[r] = std::max(h.from(r), start) - start;
         rows.counts[r] = std::min(kv_layout::positions, std::max(h.to(r), start) - start);
+        rows.biases[r] = h.bias(r, start);
       }
       kernels.attend(rows, in(at), states);
     }
@@ -157,6 +165,10 @@ class cpu_attention {
       std::size_t const first = (parts - 1 - unit / cache.kv_heads) * most_rows; // the last tokens see most: they begin
       return rows_of_head{task, unit % cache.kv_heads, group, first, std::min(most_rows, rows - first), dim};
     };
+    auto const finish = [&](rows_of_head const& h, std::size_t r, float* state) {
+      if (!task.sinks.empty()) kernels.add_sink(state, task.sinks[h.head_of(r)], dim);
+      kernels.finish(state, dim, task.output.data() + h.at(r));
+    };
     auto const run = [&](std::size_t chunks, std::size_t elements, auto const& f) {
       if (elements < 1 << 14)
         for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
@@ -180,8 +192,7 @@ class cpu_attention {
               kernels.merge(w.so_far + r * stride, w.next + r * stride, dim);
           }
         }
-        for (std::size_t r = 0; r < h.rows; ++r)
-          kernels.finish(w.so_far + r * stride, dim, task.output.data() + h.at(r));
+        for (std::size_t r = 0; r < h.rows; ++r) finish(h, r, w.so_far + r * stride);
       });
 
     auto const state = [&](std::size_t tile, rows_of_head const& h, std::size_t r) {
@@ -199,7 +210,7 @@ class cpu_attention {
       for (std::size_t r = 0; r < h.rows; ++r) {
         float* const all = state(h.first_tile(r), h, r);
         for (std::size_t t = h.first_tile(r) + 1; t <= h.last_tile(r); ++t) kernels.merge(all, state(t, h, r), dim);
-        kernels.finish(all, dim, task.output.data() + h.at(r));
+        finish(h, r, all);
       }
     });
   }

@@ -183,10 +183,12 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
            first += kv_layout::positions) {
         std::size_t const tile = cache.tile(task.layer, i % task.heads / group, first);
         detail::tile_attention next(cache, tile, std::max(from, first) - first,
-                                    std::min(kv_layout::positions, to - first), query, task.cap);
+                                    std::min(kv_layout::positions, to - first), query, task.cap,
+                                    bias_of(task, i, first, std::min(kv_layout::positions, to - first)));
         empty ? void(state = std::move(next)) : state.merge(next);
         empty = false;
       }
+      if (!task.sinks.empty()) state.add_sink(task.sinks[i % task.heads]);
       for (std::size_t d = 0; d < dim; ++d) task.output[i * dim + d] = state.mixed[d] * (1.0f / state.sum);
     }
   }
@@ -205,6 +207,13 @@ template <BlockFormat... Formats> class basic_reference<type_list<Formats...>> {
   }
 
  private:
+  // what is added to the scores of query i for n positions from `first` on
+  static constexpr std::span<float const> bias_of(attention_task const& task, std::size_t i, std::size_t first,
+                                                  std::size_t n) {
+    if (task.bias.empty()) return {};
+    std::size_t const position = task.length - task.n + i / task.heads, row = 2 * task.bias_reach - 1;
+    return task.bias.subspan(i % task.heads * row + task.bias_reach - 1 + first - position, n);
+  }
   // calls f with the format of a matrix
   template <class F> static constexpr void with(matrix const& m, F f) {
     ((m.type_ == Formats::type ? f(Formats{}) : void()), ...);

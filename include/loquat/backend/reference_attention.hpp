@@ -48,18 +48,18 @@ template <class F> constexpr void each_block(kv_cache const& cache, F f) {
     f(b, b * kv_layout::block, std::min(cache.head_dim, (b + 1) * kv_layout::block));
 }
 
-/// The attention of a query to positions `from` … `n` of a tile: scores, capped if `cap` is not 0, their maximum,
-/// weights exp(score − maximum), the sum of the weights, and the sum of values times weights. Float sums are taken in
-/// ascending order with fused multiply-adds, that of the weights over sixteen lanes. With a cache of integers, queries
-/// and weights (times the scales of the values) are rounded to 16 bits per block of elements; products of integers are
-/// summed exactly.
+/// The attention of a query to positions `from` … `n` of a tile: scores, capped if `cap` is not 0, plus `bias` [n] if
+/// it is not empty, their maximum, weights exp(score − maximum), the sum of the weights, and the sum of values times
+/// weights. Float sums are taken in ascending order with fused multiply-adds, that of the weights over sixteen lanes.
+/// With a cache of integers, queries and weights (times the scales of the values) are rounded to 16 bits per block of
+/// elements; products of integers are summed exactly.
 struct tile_attention {
   std::vector<float> mixed;
   float maximum = 0, sum = 0;
 
   constexpr tile_attention() = default;
   constexpr tile_attention(kv_cache const& cache, std::size_t tile, std::size_t from, std::size_t n,
-                           std::span<float const> query, float cap)
+                           std::span<float const> query, float cap, std::span<float const> bias)
       : mixed(query.size(), 0.0f) {
     kv_layout const in_tile = cache.layout();
     auto const key = [&](std::size_t p, std::size_t d) {
@@ -84,6 +84,7 @@ struct tile_attention {
 
     if (cap != 0)
       for (float& s : scores) s = math::tanh(s * (1.0f / cap)) * cap;
+    for (std::size_t p = 0; p < bias.size(); ++p) scores[p] += bias[p];
     std::fill_n(scores.begin(), from, -std::numeric_limits<float>::infinity()); // weight 0
     maximum = *std::max_element(scores.begin(), scores.end());
     lane_sums weights;
@@ -104,6 +105,14 @@ struct tile_attention {
     if (!has_scales(cache.type))
       for (std::size_t d = 0; d < query.size(); ++d)
         for (std::size_t p = 0; p < n; ++p) mixed[d] = math::fma(scores[p], value(p, d), mixed[d]);
+  }
+
+  /// The same with one more key, of that score, whose value is zero.
+  constexpr void add_sink(float score) {
+    float const top = std::max(maximum, score), a = math::exp(maximum - top);
+    for (float& x : mixed) x *= a;
+    sum = math::fma(sum, a, math::exp(score - top));
+    maximum = top;
   }
 
   constexpr void merge(tile_attention const& next) {

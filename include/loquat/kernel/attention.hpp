@@ -36,9 +36,10 @@ template <kv_type T> struct attention_rows {
   kv_factor<T> const* queries; ///< [rows, padded], as `prepare` leaves them
   float const* query_scales;   ///< [rows, blocks], of q8_0 and q4_0
   std::size_t rows, head_dim;
-  float cap;                ///< scores s become cap · tanh(s / cap); 0: they stay
-  std::size_t starts[most]; ///< the first position; ascending
-  std::size_t counts[most]; ///< behind the last; ascending, up to kv_layout::positions; 0, or above the first
+  float cap;                 ///< scores s become cap · tanh(s / cap); 0: they stay
+  std::size_t starts[most];  ///< the first position; ascending
+  std::size_t counts[most];  ///< behind the last; ascending, up to kv_layout::positions; 0, or above the first
+  float const* biases[most]; ///< what is added to the scores, by position in the tile; or null
 };
 
 /// A query's attention so far: the mix of values under weights exp(score − maximum), the maximum, the weights' sum.
@@ -50,12 +51,14 @@ template <kv_type T> struct attention_functions {
   void (*prepare)(float const* query, std::size_t head_dim, float scale, kv_factor<T>* to, float* to_scales) noexcept;
   void (*attend)(attention_rows<T> const& rows, attention_tile<T> const& tile, float* states) noexcept;
   void (*merge)(float* state, float const* next, std::size_t head_dim) noexcept;
+  void (*add_sink)(float* state, float score, std::size_t head_dim) noexcept;
   void (*finish)(float const* state, std::size_t head_dim, float* output) noexcept;
 };
 /// `prepare(query, head_dim, scale, to, to_scales)`: a row of queries; `to` [padded], `to_scales` [blocks].
 /// `attend(rows, tile, states)`: the attention of each row to the positions that it sees in one tile;
 /// `states` [rows, state floats]; rows that see nothing are left alone. `merge(state, next, head_dim)`: adds the
-/// attention to the next tile. `finish(state, head_dim, output)`: the mean value.
+/// attention to the next tile. `add_sink(state, score, head_dim)`: that to a key whose value is zero. `finish(state,
+/// head_dim, output)`: the mean value.
 ///
 /// Float sums run over positions, elements of the head and tiles in ascending order; only the sum of a tile's weights
 /// runs over sixteen lanes and one tree. Where elements are integers, queries and weights are rounded to 16 bits per

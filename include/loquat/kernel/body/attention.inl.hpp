@@ -38,6 +38,18 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
     state[padded + 1] = math::fma(next[padded + 1], factors[1], state[padded + 1] * factors[0]);
   }
 
+  static void add_sink(float* state, float score, std::size_t head_dim) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    std::size_t const padded = attention_state_floats(head_dim) - kv_layout::lanes;
+    float const old_top = state[padded], top = score > old_top ? score : old_top;
+    float factors[16] = {old_top - top, score - top};
+    v::store(factors, v::exp(v::load(factors)));
+    v::f32x16 const a = v::broadcast(factors[0]);
+    for (std::size_t d = 0; d < padded; d += 16) v::store(state + d, v::mul(v::load(state + d), a));
+    state[padded] = top;
+    state[padded + 1] = math::fma(state[padded + 1], factors[0], factors[1]);
+  }
+
   static void finish(float const* state, std::size_t head_dim, float* output) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     v::f32x16 const inverse = v::broadcast(1.0f / state[attention_state_floats(head_dim) - kv_layout::lanes + 1]);
@@ -125,6 +137,8 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
     for (std::size_t q = 0; q < Q; ++q) {
       float *const state = states + (r + q) * stride, *const own = weights + q * positions;
       if (rows.cap != 0) limit(own + first_of(rows, r), rows.counts[r + q] - first_of(rows, r), rows.cap);
+      if (rows.biases[r + q] != nullptr)
+        add(own, rows.biases[r + q], first_of(rows, r), rows.counts[r + q]);
       for (std::size_t p = 0; p < rows.starts[r + q]; ++p) own[p] = -__builtin_inff();
       softmax(own, rows.counts[r + q], rows.counts[r + Q - 1], state[top_at], state[top_at + 1]);
     }
@@ -134,6 +148,12 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
   // where products begin: no row from r on sees what is before, which weighs nothing
   template <kv_type T> static std::size_t first_of(attention_rows<T> const& rows, std::size_t r) noexcept {
     return rows.starts[r] / 32 * 32;
+  }
+  // y[i] += x[i] for i in [first, last); first is a multiple of sixteen
+  static void add(float* y, float const* x, std::size_t first, std::size_t last) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    for (; first + 16 <= last; first += 16) v::store(y + first, v::add(v::load(y + first), v::load(x + first)));
+    for (; first < last; ++first) y[first] += x[first];
   }
   // x[n] = cap · tanh(x / cap), and what is behind it up to a multiple of sixteen
   static void limit(float* x, std::size_t n, float cap) noexcept {
