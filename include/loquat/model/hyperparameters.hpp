@@ -141,7 +141,7 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   read.require(std::uint64_t{h.heads} * h.head_dim <= most, errc::malformed, "attention.head_count ", h.heads,
                ": expected at most 2^31 elements in all heads of ", h.head_dim);
   h.rope_dims = read.size("rope.dimension_count", h.head_dim);
-  read.require(h.rope_dims % 2 == 0 && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
+  read.require((h.rope_dims % 2 == 0 || a.rope == rope_style::none) && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
                ": expected an even number up to the head's ", h.head_dim);
   h.rope_base = read.number("rope.freq_base", h.rope_base);
   h.epsilon = read.number(

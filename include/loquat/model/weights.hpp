@@ -101,9 +101,11 @@ template <Backend B> class weight_reader {
   }
 
   /// A vector of n floats.
-  constexpr std::vector<float> vector(std::string_view name, std::size_t n) {
-    auto const tensor = find(name, 1, n);
-    std::vector<float> out(failed_ ? 0 : n, 0.0f);
+  constexpr std::vector<float> vector(std::string_view name, std::size_t n) { return table(name, 1, n); }
+  /// A matrix of the given shape as floats, for what is no product.
+  constexpr std::vector<float> table(std::string_view name, std::size_t rows, std::size_t columns) {
+    auto const tensor = find(name, rows, columns);
+    std::vector<float> out(failed_ ? 0 : rows * columns, 0.0f);
     if (failed_) return out;
     if (auto const done = unpack_tensor(builtin_formats{}, tensor, out); !done)
       note(done.error().within(file_->name()));
@@ -173,6 +175,11 @@ template <Backend B> class weight_reader {
   /// Says that a tensor may be there and is not needed.
   constexpr void ignore(std::string_view name) {
     if (auto const* const found = file_->find_tensor(name)) mark(found);
+  }
+  /// The same of all tensors whose names begin so.
+  constexpr void ignore_all(std::string_view prefix) {
+    for (auto const& tensor : file_->tensors())
+      if (tensor.name.starts_with(prefix)) mark(&tensor);
   }
   constexpr error const& first_error() const { return error_; }
   constexpr bool failed() const { return failed_; }
