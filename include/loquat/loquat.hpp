@@ -16,6 +16,8 @@
 #include <loquat/backend/reference.hpp>
 #include <loquat/concepts.hpp>
 #include <loquat/core/version.hpp>
+#include <loquat/embed/embed.hpp>
+#include <loquat/embed/text_embedder.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
 #include <loquat/generate/adjust.hpp>
@@ -27,6 +29,7 @@
 #include <loquat/generate/stop.hpp>
 #include <loquat/generate/truncate.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/load_encoder.hpp>
 #include <loquat/plugin/host.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/importance.hpp>

@@ -18,7 +18,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace loquat {
 
@@ -70,6 +69,7 @@ template <Backend B> class encoder_model {
   constexpr encoder_sizes const& sizes() const noexcept { return s_; }                ///< what it measures
   constexpr std::size_t vocabulary() const noexcept { return w_.tokens.rows(); }      ///< number of tokens
   constexpr B const& backend() const noexcept { return *backend_; }                   ///< what it runs on
+  constexpr std::size_t types() const noexcept { return w_.types.rows(); }            ///< of tokens; 0: no such vectors
   constexpr std::size_t dimensions() const noexcept { return s_.embedding; }          ///< of a token's vector
   constexpr std::size_t outputs() const noexcept { return w_.labels.weights.rows(); } ///< of the classification head
   /// The name of an output of the classification head; empty where the file has none.
@@ -94,8 +94,8 @@ template <Backend B> class encoder_model {
   /// context, or more tokens than its batch.
   constexpr result<std::span<float>> forward(session& s, token_batch const& texts) const {
     if (auto const fine = check(s, texts); !fine) return fine.error();
-    std::size_t const n = texts.ids.size();
-    auto const x = s.x.first(n * s_.embedding);
+    auto const x = s.x.first(texts.ids.size() * s_.embedding);
+    if (x.empty()) return x;
     embed(s, texts, x);
     for (std::size_t l = 0; l < s_.layers; ++l) layer(s, l, x, texts);
     if (!w_.output_norm.scale.empty()) normalise(s, x, w_.output_norm, x);
@@ -315,20 +315,5 @@ template <Backend B> class encoder_model {
   encoder_weights<matrix> w_;
   rope_tables ropes_;
 };
-
-/// Builds the encoder a file holds, on a backend; both must outlive it. Errors name the key or tensor;
-/// `errc::unsupported` for an architecture that is not in `encoder_zoo`, `errc::io` if the file changed since it was
-/// opened.
-template <Backend B> constexpr result<encoder_model<B>> load_encoder(gguf::file const& file, B const& backend) {
-  auto const wanted = file.get<std::string_view>("general.architecture");
-  if (!wanted) return wanted.error();
-  std::vector<char> names;
-  for (auto const& a : encoder_zoo) {
-    if (name(a) == *wanted) return encoder_model<B>::build(file, backend, a);
-    (detail::append(names, ' '), detail::append(names, name(a)));
-  }
-  return fail(errc::unsupported, file.name(), ": no encoder for general.architecture ", *wanted,
-              "; known:", std::string_view(names.data(), names.size()));
-}
 
 } // namespace loquat
