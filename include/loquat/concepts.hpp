@@ -13,9 +13,11 @@
 /// | `EvictionPolicy` | model/eviction.hpp | what a full context forgets |
 /// | `Sampler` | generate/sampler.hpp | logits → token |
 /// | `BlockFormat` | quant/block.hpp | how weights are stored |
+/// | `Embedder` | embed/embedder.hpp | text → vector |
 /// | `Executor` | parallel/executor.hpp | threads for a backend's loops |
 
 #include <loquat/backend/backend.hpp>
+#include <loquat/embed/embedder.hpp>
 #include <loquat/generate/sampler.hpp>
 #include <loquat/model/eviction.hpp>
 #include <loquat/model/model.hpp>

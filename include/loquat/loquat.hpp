@@ -17,6 +17,8 @@
 #include <loquat/concepts.hpp>
 #include <loquat/convert/peft.hpp>
 #include <loquat/core/version.hpp>
+#include <loquat/embed/embed.hpp>
+#include <loquat/embed/text_embedder.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
 #include <loquat/generate/adjust.hpp>
@@ -30,6 +32,7 @@
 #include <loquat/model/adaptable.hpp>
 #include <loquat/model/hooks.hpp>
 #include <loquat/model/load.hpp>
+#include <loquat/model/load_encoder.hpp>
 #include <loquat/model/lora.hpp>
 #include <loquat/model/lora_merge.hpp>
 #include <loquat/model/recorder.hpp>

@@ -242,8 +242,9 @@ TEST_CASE("element-wise operations equal the reference") {
     auto x = random(n), u = random(n);
     for (float& v : x) v *= 20;
     for (float& v : u) v *= 9;
-    for (auto kind : {activation::silu, activation::gelu, activation::tanh, activation::relu_squared,
-                      activation::clipped_silu, activation::sigmoid, activation::softplus, activation::relu}) {
+    for (auto kind :
+         {activation::silu, activation::gelu, activation::tanh, activation::relu_squared, activation::clipped_silu,
+          activation::sigmoid, activation::softplus, activation::relu, activation::gelu_erf}) {
       auto const run = [&](auto const& backend) {
         bench b(backend, limits);
         auto y = x;
@@ -265,6 +266,12 @@ TEST_CASE("element-wise operations equal the reference") {
   reference{}.activate(work, activation::gelu, y);
   CHECK(y[0] == doctest::Approx(0.841192));
   CHECK(y[1] == doctest::Approx(-0.0454023));
+  y = {1.0f, -2.0f, 0.5f};
+  reference{}.activate(work, activation::gelu_erf, y);
+  CHECK(y[0] == doctest::Approx(0.841345));
+  CHECK(y[1] == doctest::Approx(-0.0455003));
+  reference{}.activate(work, activation::relu, y);
+  CHECK(y == std::vector<float>{y[0], 0.0f, y[2]});
 }
 
 TEST_CASE("the vector exponential equals math::exp") {

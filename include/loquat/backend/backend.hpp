@@ -29,7 +29,8 @@ struct attention_task {
   std::span<float> output;        ///< [n, heads, head_dim]
   std::size_t layer, n, heads, length;
   float scale;            ///< of the scores: 1/√head_dim
-  std::size_t window = 0; ///< positions that a token sees, the last ones up to its own; 0: all
+  std::size_t window = 0; ///< positions that a token sees, the last ones up to its own; 0: all. Not causal: those
+                          ///< that are not farther away than half of it
   float cap = 0;          ///< scores s become cap · tanh(s / cap); 0: they stay
   bool causal = true;     ///< else every token sees all of `length`
   /// [heads, 2 · bias_reach − 1]: added to the scores, for a key at position k and a query at position q the number
@@ -40,7 +41,9 @@ struct attention_task {
 
   /// The positions that new token i sees: from the first to behind the last.
   constexpr std::pair<std::size_t, std::size_t> seen_by(std::size_t i) const noexcept {
-    std::size_t const end = causal ? length - n + i + 1 : length;
+    std::size_t const own = length - n + i, half = window / 2;
+    if (!causal && window != 0) return {own > half ? own - half : 0, length - own > half + 1 ? own + half + 1 : length};
+    std::size_t const end = causal ? own + 1 : length;
     return {window != 0 && end > window ? end - window : 0, end};
   }
 };

@@ -47,6 +47,7 @@ constexpr float apply(activation kind, float x) {
   if (kind == activation::tanh) return math::tanh(x);
   if (kind == activation::sigmoid) return math::sigmoid(x);
   if (kind == activation::softplus) return math::softplus(x);
+  if (kind == activation::gelu_erf) return math::gelu(x);
   if (kind == activation::relu) return 0.0f > x ? 0.0f : x;
   if (kind == activation::relu_squared) return x < 0 ? 0 : x * x;
   if (kind == activation::clipped_silu && x > 7) x = 7;

@@ -15,6 +15,7 @@ enum class activation : unsigned char {
   sigmoid,  ///< 1 / (1 + e⁻ˣ), the gates of LSTM and GRU
   softplus, ///< log(1 + eˣ), the time steps of Mamba
   relu,     ///< max(x, 0)
+  gelu_erf, ///< Gaussian error linear unit itself, x · Φ(x): bert
 };
 
 /// Which elements of a head a rotary embedding turns together.

@@ -163,7 +163,7 @@ constexpr void read_latent_heads(parameter_reader& read, hyperparameters& h) {
   h.head_dim = l.absorbed ? l.rank + h.rope_dims : std::max(l.key, l.value);
 }
 /// The same of usual attention.
-constexpr void read_heads(parameter_reader& read, hyperparameters& h) {
+constexpr void read_heads(parameter_reader& read, architecture const& a, hyperparameters& h) {
   h.kv_heads = read.size("attention.head_count_kv", h.heads);
   read.require(read.has("attention.key_length") || h.embedding % h.heads == 0, errc::malformed, "embedding_length ",
                h.embedding, " is no multiple of attention.head_count ", h.heads);
@@ -173,8 +173,8 @@ constexpr void read_heads(parameter_reader& read, hyperparameters& h) {
   read.require(read.size("attention.value_length", h.head_dim) == h.head_dim, errc::unsupported,
                "attention.value_length differs from attention.key_length");
   h.rope_dims = read.size("rope.dimension_count", h.head_dim);
-  read.require(h.rope_dims % 2 == 0 && h.rope_dims <= h.head_dim, errc::malformed, "rope.dimension_count ", h.rope_dims,
-               ": expected an even number up to the head's ", h.head_dim);
+  read.require((h.rope_dims % 2 == 0 || a.rope == rope_style::none) && h.rope_dims <= h.head_dim, errc::malformed,
+               "rope.dimension_count ", h.rope_dims, ": expected an even number up to the head's ", h.head_dim);
 }
 
 } // namespace detail
@@ -201,7 +201,7 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.heads = read.size("attention.head_count");
   h.feed_forward = read.size("feed_forward_length");
   h.context = read.size("context_length");
-  a.latent ? detail::read_latent_heads(read, h) : detail::read_heads(read, h);
+  a.latent ? detail::read_latent_heads(read, h) : detail::read_heads(read, a, h);
   constexpr std::uint64_t most = std::uint64_t{1} << 31; // fits 32 bits, and its product with another size 64
   read.require(std::uint64_t{h.heads} * h.head_dim <= most, errc::malformed, "attention.head_count ", h.heads,
                ": expected at most 2^31 elements in all heads of ", h.head_dim);

@@ -198,6 +198,11 @@ template <Backend B> class weight_reader {
   constexpr void ignore(std::string_view name) {
     if (auto const* const found = file_->find_tensor(name)) mark(found);
   }
+  /// The same of all tensors whose names begin so.
+  constexpr void ignore_all(std::string_view prefix) {
+    for (auto const& tensor : file_->tensors())
+      if (tensor.name.starts_with(prefix)) mark(&tensor);
+  }
   /// Tensors that had to be converted; matrices refer to them.
   constexpr std::vector<std::vector<std::byte>> converted() { return std::move(converted_); }
   constexpr error const& first_error() const { return error_; }

@@ -27,7 +27,7 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
     with(kind, [=](auto f) {
       sweep(n, [=](std::size_t i, auto... lanes) {
         auto const factor = v::load(u + i, lanes...);
-        if constexpr (std::is_same_v<decltype(f), clipped_silu_function>)
+        if constexpr (std::is_same_v<decltype(f), function<activation::clipped_silu>>)
           v::store(g + i, v::mul(f(v::load(g + i, lanes...)), v::clipped_and_one(factor)), lanes...);
         else
           v::store(g + i, v::mul(f(v::load(g + i, lanes...)), factor), lanes...);
@@ -43,64 +43,54 @@ template <> struct elementwise<simd::LOQUAT_TARGET_NS::this_target> {
   }
 
  private:
-  struct silu_function {
+  // an activation as a type, whose calls are inlined into the target's code
+  template <activation Kind> struct function {
     LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::silu(x);
+      namespace v = simd::LOQUAT_TARGET_NS;
+      using enum activation;
+      if constexpr (Kind == silu)
+        return v::silu(x);
+      else if constexpr (Kind == gelu)
+        return v::gelu(x);
+      else if constexpr (Kind == gelu_erf)
+        return v::gelu_erf(x);
+      else if constexpr (Kind == tanh)
+        return v::tanh(x);
+      else if constexpr (Kind == sigmoid)
+        return v::sigmoid(x);
+      else if constexpr (Kind == softplus)
+        return v::softplus(x);
+      else if constexpr (Kind == relu)
+        return v::max(v::broadcast(0.0f), x);
+      else if constexpr (Kind == relu_squared)
+        return v::relu_squared(x);
+      else
+        return v::clipped_silu(x);
     }
   };
-  struct gelu_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::gelu(x);
-    }
-  };
-  struct tanh_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::tanh(x);
-    }
-  };
-  struct relu_squared_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::relu_squared(x);
-    }
-  };
-  struct clipped_silu_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::clipped_silu(x);
-    }
-  };
-  struct sigmoid_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::sigmoid(x);
-    }
-  };
-  struct softplus_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::softplus(x);
-    }
-  };
-  struct relu_function {
-    LOQUAT_INLINE auto operator()(simd::LOQUAT_TARGET_NS::f32x16 x) const noexcept {
-      return simd::LOQUAT_TARGET_NS::max(simd::LOQUAT_TARGET_NS::broadcast(0.0f), x);
-    }
-  };
-  // calls f with the vector form of an activation
+  // calls f with the type of an activation
   template <class F> LOQUAT_INLINE static void with(activation kind, F f) noexcept {
-    if (kind == activation::silu)
-      f(silu_function{});
-    else if (kind == activation::gelu)
-      f(gelu_function{});
-    else if (kind == activation::tanh)
-      f(tanh_function{});
-    else if (kind == activation::relu_squared)
-      f(relu_squared_function{});
-    else if (kind == activation::sigmoid)
-      f(sigmoid_function{});
-    else if (kind == activation::softplus)
-      f(softplus_function{});
-    else if (kind == activation::relu)
-      f(relu_function{});
-    else
-      f(clipped_silu_function{});
+    using enum activation;
+    switch (kind) {
+    case silu:
+      return f(function<silu>{});
+    case gelu:
+      return f(function<gelu>{});
+    case gelu_erf:
+      return f(function<gelu_erf>{});
+    case tanh:
+      return f(function<tanh>{});
+    case sigmoid:
+      return f(function<sigmoid>{});
+    case softplus:
+      return f(function<softplus>{});
+    case relu:
+      return f(function<relu>{});
+    case relu_squared:
+      return f(function<relu_squared>{});
+    case clipped_silu:
+      return f(function<clipped_silu>{});
+    }
   }
 };
 

@@ -12,6 +12,9 @@ LOQUAT_NOINLINE inline f32x16 tanh(f32x16 x) noexcept {
 inline f32x16 clip(f32x16 x, float low, float high) noexcept {
   return lanewise([&](std::size_t i) { return x.v[i] > high ? high : x.v[i] < low ? low : x.v[i]; });
 }
+LOQUAT_NOINLINE inline f32x16 gelu_erf(f32x16 x) noexcept {
+  return lanewise([&](std::size_t i) { return math::gelu(x.v[i]); });
+}
 #else
 // NaN stays
 LOQUAT_INLINE f32x16 clip(f32x16 x, float low, float high) noexcept {
@@ -46,6 +49,19 @@ LOQUAT_INLINE f32x16 tanh(f32x16 x) noexcept {
   f32x16 const large = sub(one, div(two, add(exp(add(magnitude, magnitude)), one)));
   return select_less(magnitude, broadcast(k::small), fma(mul(x, square), p, x),
                      select_less(x, zero, sub(zero, large), large));
+}
+LOQUAT_INLINE f32x16 gelu_erf(f32x16 x) noexcept {
+  using k = math::gelu_constants;
+  f32x16 const one = broadcast(1.0f), zero = broadcast(0.0f);
+  f32x16 const u = div(one, fma(abs(x), broadcast(k::c), one));
+  f32x16 p = fma(broadcast(k::c7), u, broadcast(k::c6));
+  p = fma(p, u, broadcast(k::c5));
+  p = fma(p, u, broadcast(k::c4));
+  p = fma(p, u, broadcast(k::c3));
+  p = fma(p, u, broadcast(k::c2));
+  p = fma(p, u, broadcast(k::c1));
+  f32x16 const tail = mul(mul(p, u), exp(mul(mul(x, x), broadcast(-0.5f))));
+  return select_less(x, zero, mul(x, tail), fma(sub(zero, x), tail, x));
 }
 #endif
 
