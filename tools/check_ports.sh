@@ -29,7 +29,7 @@ have() {
 flags="-std=c++20 -O2 -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wpedantic -Werror -Wno-psabi -Iinclude -Itests"
 flags+=" -isystem $build/headers -DLOQUAT_SOURCE_DIR='\"$PWD\"' -DLOQUAT_SEPARATE_KERNELS"
 # What needs neither files nor threads nor exceptions; the rest runs on ARM only.
-portable="backend/cpu $(cd tests && echo kernel/*.cpp) core/arena core/json core/math core/utf8 format/gguf_malformed
+portable="backend/cpu backend/recurrence $(cd tests && echo kernel/*.cpp) core/arena core/json core/math core/utf8 format/gguf_malformed
   generate/generator generate/samplers io/bytes model/malformed plugin/host quant/formats quant/iq_formats quant/k_formats
   quant/legacy_formats quant/mixes quant/quantize quant/ternary_and_fp4 simd/targets simd/vocabulary tokenizer/added_tokens
   tokenizer/bpe tokenizer/decoders tokenizer/encoding tokenizer/models tokenizer/normalize tokenizer/pair_map

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -81,7 +80,6 @@ template <class B> std::vector<float> scanned(B const& backend, scan_shape const
        decays = random(scan_layout{shape.channels, shape.groups, shape.one_decay ? 1 : shape.elements}.floats());
   for (float& step : steps) step = 0.6f + 0.5f * step;
   for (float& decay : decays) decay -= 1;
-  if (n > 3) steps[heads] = std::numeric_limits<float>::infinity();
   auto states = random(layout.floats());
   std::vector<float> y(x.size());
   typename B::workspace work{};
@@ -119,13 +117,15 @@ TEST_CASE("a scan gives the same bits for every target, number of threads and sp
 constexpr bool holds() {
   reference const backend;
   reference::workspace work;
-  std::array const x{1.0f, 2.0f, 3.0f}, weights{0.5f, 1.0f};
+  std::array const x{1.0f, 2.0f, 3.0f};
+  std::array const weights{0.5f, 1.0f};
   std::array<float, 1> tail{4};
   std::array<float, 3> y{};
   backend.convolve(work, {x, weights, {}, tail, y, 3, 1});
   if (y != std::array{3.0f, 2.5f, 4.0f} || tail[0] != 3) return false;
   // two tokens, steps 0 and 1: the first adds nothing and decays nothing
-  std::array const steps{0.0f, 1.0f}, inputs{5.0f, 2.0f}, reads{1.0f, 3.0f}, skips{10.0f};
+  std::array const steps{0.0f, 1.0f}, inputs{5.0f, 2.0f}, reads{1.0f, 3.0f};
+  std::array const skips{10.0f};
   std::array<float, 16> decays{}, states{7};
   std::array<float, 2> out{};
   backend.scan(work, {{1, 1, 1}, std::span(x).first(2), steps, inputs, reads, decays, skips, states, out, 2});

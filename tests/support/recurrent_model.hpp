@@ -23,8 +23,9 @@ struct recurrent_options {
   std::uint32_t layers = 2, embedding = 24, vocabulary = 40;
   std::uint32_t inner = 40, state = 5, rank = 3, taps = 4, groups = 1; ///< mamba; rank: heads of mamba2
   bool norms = false;                                                  ///< ssm.dt_b_c_rms
-  bool inner_norm = true;                                              ///< of mamba2
-  std::uint32_t hidden = 28;                                           ///< rnn, lstm, gru
+  bool flat = false;         ///< vectors of mamba2's heads are rows, not columns
+  bool inner_norm = true;    ///< of mamba2
+  std::uint32_t hidden = 28; ///< rnn, lstm, gru
   std::string activation = "";
   bool biases = true, own_output = true, projection = false;
   std::function<void(loquat::gguf::writer&)> more = {}; ///< keys and tensors to add
@@ -77,9 +78,10 @@ class recurrent_file {
       if (o.biases) matrix(named("ssm_conv1d.bias"), 1, convolved, 0.3f);
       if (second) {
         matrix(named("ssm_dt.bias"), 1, o.rank, 0.5f);
-        matrix(named("ssm_a"), o.rank, 1, 0.9f, -1);
-        matrix(named("ssm_d"), o.rank, 1, 1);
-        if (o.inner_norm) matrix(named("ssm_norm.weight"), o.groups, o.inner / o.groups, 0.1f, 1);
+        matrix(named("ssm_a"), o.flat ? 1 : o.rank, o.flat ? o.rank : 1, 0.9f, -1);
+        matrix(named("ssm_d"), o.flat ? 1 : o.rank, o.flat ? o.rank : 1, 1);
+        std::uint32_t const norms = o.flat ? 1 : o.groups;
+        if (o.inner_norm) matrix(named("ssm_norm.weight"), norms, o.inner / norms, 0.1f, 1);
       } else {
         matrix(named("ssm_x.weight"), o.rank + 2 * o.state, o.inner, 0.5f);
         matrix(named("ssm_dt.weight"), o.inner, o.rank, 0.5f);

@@ -65,7 +65,7 @@ template <class Matrix> struct mamba_weights {
 };
 
 /// Reads the sizes of a model. Errors name the key.
-constexpr result<mamba_sizes> read_mamba_sizes(gguf::file const& file, mamba_version version, std::string_view name) {
+constexpr result<mamba_sizes> read_mamba_sizes(gguf::file const& file, mamba_version kind, std::string_view name) {
   detail::parameter_reader read(file, name);
   mamba_sizes h;
   h.layers = read.size("block_count");
@@ -78,7 +78,7 @@ constexpr result<mamba_sizes> read_mamba_sizes(gguf::file const& file, mamba_ver
   h.rank = read.size("ssm.time_step_rank");
   constexpr std::uint64_t most = std::uint64_t{1} << 31; // sums and products of such sizes fit 64 bits
   auto const bounded = [&](std::uint64_t a, std::uint64_t b) { return a * b <= most; };
-  if (version == mamba_version::second) {
+  if (kind == mamba_version::second) {
     h.groups = read.size("ssm.group_count", 1);
     read.require(h.inner % h.rank == 0, errc::malformed, "ssm.inner_size ", h.inner,
                  " is no multiple of the number of heads, ssm.time_step_rank ", h.rank);
@@ -141,13 +141,13 @@ template <Backend B> class mamba_layer_reader {
     out.input_convolution = convolution(h_.inner, vectors);
     out.read_convolution = convolution(h_.inner + vectors, vectors);
     add(out.steps.bias, read_.vector(named("ssm_dt.bias").view(), h_.rank));
-    auto const decays = read_.floats(named("ssm_a").view(), h_.rank, 1);
+    auto const decays = of_heads("ssm_a", h_.rank, 1);
     out.decays = laid_out(decays, 1, [&](std::size_t c, std::size_t) { return c / head_dim; });
-    auto const skips = read_.floats(named("ssm_d").view(), h_.rank, 1);
+    auto const skips = of_heads("ssm_d", h_.rank, 1);
     out.skips.assign(read_.failed() ? 0 : h_.inner, 0.0f);
     for (std::size_t c = 0; c < out.skips.size(); ++c) out.skips[c] = skips[c / head_dim];
-    if (auto const norm = named("ssm_norm.weight"); read_.has(norm.view()))
-      out.inner_norm = read_.floats(norm.view(), h_.groups, h_.inner / h_.groups);
+    if (read_.has(named("ssm_norm.weight").view()))
+      out.inner_norm = of_heads("ssm_norm.weight", h_.groups, h_.inner / h_.groups);
     out.output = read_.linear_of(named("ssm_out").view(), h_.embedding, h_.inner);
     return out;
   }
@@ -156,6 +156,12 @@ template <Backend B> class mamba_layer_reader {
   using text = typename weight_reader<B>::text;
   constexpr text named(std::string_view part) const { return read_.joined("blk.", layer_, ".", part); }
 
+  // one row for each head or group, or all in one row: files have both
+  constexpr std::vector<float> of_heads(std::string_view part, std::size_t rows, std::size_t columns) {
+    auto const name = named(part);
+    bool const one_row = read_.columns(name.view()) == rows * columns;
+    return one_row ? read_.vector(name.view(), rows * columns) : read_.floats(name.view(), rows, columns);
+  }
   // the matrix of several parts may have a bias itself
   static constexpr void add(std::vector<float>& bias, std::vector<float> more) {
     for (std::size_t i = 0; i < bias.size() && i < more.size(); ++i) more[i] += bias[i];
@@ -198,14 +204,14 @@ template <Backend B> class mamba_layer_reader {
 
 /// Takes the weights of a model from a file. Errors name the tensor and what was expected of it.
 template <Backend B>
-constexpr result<mamba_weights<typename B::matrix>> read_mamba_weights(gguf::file const& file, mamba_version version,
+constexpr result<mamba_weights<typename B::matrix>> read_mamba_weights(gguf::file const& file, mamba_version kind,
                                                                        mamba_sizes const& h, B const& backend) {
   detail::weight_reader<B> read(file, backend);
   mamba_weights<typename B::matrix> w;
   w.embeddings = read.matrix("token_embd.weight", 0, h.embedding);
   for (std::size_t i = 0; i < h.layers && !read.failed(); ++i) {
     detail::mamba_layer_reader<B> layer(read, h, i);
-    w.layers.push_back(version == mamba_version::first ? layer.first() : layer.second());
+    w.layers.push_back(kind == mamba_version::first ? layer.first() : layer.second());
   }
   w.output_norm = read.vector("output_norm.weight", h.embedding);
   if (read.has("output.weight"))

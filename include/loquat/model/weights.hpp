@@ -109,6 +109,11 @@ template <Backend B> class weight_reader {
     auto const* const found = file_->find_tensor(joined(name, ".weight").view());
     return found ? static_cast<std::size_t>(found->rows()) : 0;
   }
+  /// Elements of a tensor's first dimension; 0 if there is none of this name.
+  constexpr std::size_t columns(std::string_view name) const {
+    auto const* const found = file_->find_tensor(name);
+    return found ? static_cast<std::size_t>(found->columns()) : 0;
+  }
 
   /// A matrix of the given shape; `rows` of 0 accepts any number.
   constexpr typename B::matrix matrix(std::string_view name, std::size_t rows, std::size_t columns) {
