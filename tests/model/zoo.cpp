@@ -178,6 +178,32 @@ TEST_CASE("zoo: what cannot be is an error that names it") {
   CHECK(refusal(arch::llama, o) == "no error");
 }
 
+// some floats of a tensor
+struct part {
+  std::string_view tensor;
+  std::size_t first, count;
+};
+// the logits of a StableLM in which these are 0
+std::vector<float> without(std::vector<part> const& parts) {
+  auto bytes = test::random_model(arch::stablelm, {.layers = 1}).bytes();
+  auto const file = gguf::file::parse(bytes).value();
+  for (auto const& [tensor, first, count] : parts) {
+    auto const at = static_cast<std::size_t>(file.tensor(tensor).value().data.data() - bytes.data());
+    std::memset(bytes.data() + at + first * sizeof(float), 0, count * sizeof(float));
+  }
+  return logits(file, reference{}, {9});
+}
+
+TEST_CASE("zoo: norms of heads have their own weights") {
+  constexpr std::size_t dim = test::random_model::head_dim, columns = test::random_model::embedding;
+  for (std::size_t const head : {0u, 1u, 3u}) { // queries are 0 without weights, as without matrix and bias
+    auto const no_weights = without({{"blk.0.attn_q_norm.weight", head * dim, dim}});
+    CHECK(no_weights == without({{"blk.0.attn_q.weight", head * dim * columns, dim * columns},
+                                 {"blk.0.attn_q.bias", head * dim, dim}}));
+    CHECK(no_weights != without({}));
+  }
+}
+
 TEST_CASE("zoo: learned positions end with the trained context") {
   test::random_model const model(arch::gpt2);
   auto const bytes = model.bytes();

@@ -71,7 +71,10 @@ class random_model {
       if (a.norm_before && (!parallel || l % 2 == 0)) norm(named("ffn_norm"), embedding); // in some layers one for both
       if (a.norm_after) norm(named("post_attention_norm"), embedding), norm(named("post_ffw_norm"), embedding);
       if (a.inner_norms) norm(named("attn_sub_norm"), queries), norm(named("ffn_sub_norm"), feed_forward);
-      if (a.qk_norm != query_key_norm::none) {
+      if (a.qk_norm == query_key_norm::own) {
+        tensor(named("attn_q_norm.weight"), {head_dim, heads, 1, 1}, 0.3f, 1);
+        tensor(named("attn_k_norm.weight"), {head_dim, kv_heads, 1, 1}, 0.3f, 1);
+      } else if (a.qk_norm != query_key_norm::none) {
         bool const each = a.qk_norm == query_key_norm::heads;
         norm(named("attn_q_norm"), each ? head_dim : queries);
         norm(named("attn_k_norm"), each ? head_dim : keys);

@@ -21,6 +21,7 @@ enum class query_key_norm : unsigned char {
   none,
   heads, ///< every head by itself: qwen3, gemma3
   all,   ///< all heads of a token as one vector: olmo2
+  own,   ///< every head by itself, with weights of its own, if the file has them: StableLM 2 12B, Command R+
 };
 
 /// Which layers see only a window of the last positions; its length is in the file.

@@ -155,7 +155,10 @@ template <architecture A, Backend B> class transformer_model {
       latent.project(w.q, input, [&](std::span<float> y, norm_weights const& own) { normalise(s, y, own, y); });
     else
       matmul(s, input, n, w.q.into(queries), w.k.into(keys), w.v.into(values));
-    if constexpr (A.qk_norm != query_key_norm::none) {
+    if constexpr (A.qk_norm == query_key_norm::own) {
+      normalise_heads(s, w.q_norm, queries);
+      normalise_heads(s, w.k_norm, keys);
+    } else if constexpr (A.qk_norm != query_key_norm::none) {
       normalise(s, queries, w.q_norm, queries);
       normalise(s, keys, w.k_norm, keys);
     }
@@ -226,10 +229,25 @@ template <architecture A, Backend B> class transformer_model {
   }
 
   constexpr void normalise(session& s, std::span<float const> x, norm_weights const& w, std::span<float> y) const {
+    normalise(s, x, w.scale, w.shift, y);
+  }
+  constexpr void normalise(session& s, std::span<float const> x, std::span<float const> scale,
+                           std::span<float const> shift, std::span<float> y) const {
     if constexpr (A.norm == normalisation::rms)
-      backend_->rms_norm(s.work, x, w.scale, h_.epsilon, y);
+      backend_->rms_norm(s.work, x, scale, h_.epsilon, y);
     else
-      backend_->layer_norm(s.work, x, w.scale, w.shift, h_.epsilon, y);
+      backend_->layer_norm(s.work, x, scale, shift, h_.epsilon, y);
+  }
+  // x[n, heads, head_dim] with weights [heads, head_dim], or none
+  constexpr void normalise_heads(session& s, norm_weights const& w, std::span<float> x) const {
+    if (w.scale.empty()) return;
+    for (std::size_t i = 0; i < x.size(); i += h_.head_dim) {
+      auto const own = [&](std::span<float const> of) {
+        return of.empty() ? of : of.subspan(i % w.scale.size(), h_.head_dim);
+      };
+      auto const head = x.subspan(i, h_.head_dim);
+      normalise(s, head, own(w.scale), own(w.shift), head);
+    }
   }
 
   template <class... P>

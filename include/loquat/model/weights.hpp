@@ -64,7 +64,7 @@ template <class Matrix> struct layer_weights {
   norm_weights attention_norm, feed_forward_norm;   ///< before
   norm_weights attention_after, feed_forward_after; ///< behind
   norm_weights attention_inner, feed_forward_inner; ///< of what the last matrix takes
-  norm_weights q_norm, k_norm;                      ///< [head_dim], or of all heads
+  norm_weights q_norm, k_norm;                      ///< [head_dim], or of all heads, or [heads, head_dim]
   linear<Matrix> q, k, v;        ///< [heads · head_dim, embedding], [kv_heads · head_dim, embedding] twice
   linear<Matrix> output;         ///< [embedding, heads · head_dim]
   latent_weights<Matrix> latent; ///< instead of k and v, where attention is latent
@@ -293,7 +293,10 @@ template <Backend B> class layer_reader {
       out.v = read_.linear_of(named("attn_v").view(), keys, h_.embedding);
     }
     if (a_.sinks) out.sinks = read_.vector(named("attn_sinks.weight").view(), h_.heads);
-    if (a_.qk_norm != query_key_norm::none) {
+    if (a_.qk_norm == query_key_norm::own) {
+      out.q_norm = norm_of_heads("attn_q_norm", h_.heads);
+      out.k_norm = norm_of_heads("attn_k_norm", h_.kv_heads);
+    } else if (a_.qk_norm != query_key_norm::none) {
       bool const heads = a_.qk_norm == query_key_norm::heads;
       out.q_norm = norm("attn_q_norm", heads ? h_.head_dim : queries);
       out.k_norm = norm("attn_k_norm", heads ? h_.head_dim : keys);
@@ -313,6 +316,17 @@ template <Backend B> class layer_reader {
   constexpr bool has(std::string_view part) const { return read_.has(named(part).view()); }
   constexpr norm_weights norm(std::string_view part, std::size_t n) {
     return read_.norm(named(part).view(), a_.norm, n);
+  }
+  // one for each head, if there are some
+  constexpr norm_weights norm_of_heads(std::string_view part, std::size_t heads) {
+    auto const scale = named(part, ".weight"), shift = named(part, ".bias");
+    if (!read_.has(scale.view())) return {};
+    norm_weights out{read_.floats(scale.view(), heads, h_.head_dim), {}};
+    if (read_.has(shift.view()))
+      out.shift = read_.floats(shift.view(), heads, h_.head_dim);
+    else if (a_.norm == normalisation::layer)
+      out.shift.assign(out.scale.size(), 0.0f);
+    return out;
   }
 
   constexpr void norms(layer_weights<typename B::matrix>& out) {

@@ -102,8 +102,9 @@ inline constexpr architecture starcoder2{.name = "starcoder2",
                                          .feed_forward = activation::gelu,
                                          .gated = false};
 
-/// StableLM 3B and StableLM 2 1.6B (J. Tow et al., 2023).
-inline constexpr architecture stablelm{.name = "stablelm", .norm = normalisation::layer, .rope = rope_style::halves};
+/// StableLM 3B and StableLM 2 (J. Tow et al., 2023).
+inline constexpr architecture stablelm{
+    .name = "stablelm", .norm = normalisation::layer, .rope = rope_style::halves, .qk_norm = query_key_norm::own};
 
 /// OLMo 2: norms behind attention and feed-forward only (T. OLMo et al., 2025).
 inline constexpr architecture olmo2{.name = "olmo2",
@@ -112,9 +113,9 @@ inline constexpr architecture olmo2{.name = "olmo2",
                                     .norm_after = true,
                                     .qk_norm = query_key_norm::all};
 
-/// Command R (Cohere, 2024).
+/// Command R and Command R+ (Cohere, 2024).
 inline constexpr architecture command_r{
-    .name = "command-r", .norm = normalisation::layer, .block = block_form::parallel};
+    .name = "command-r", .norm = normalisation::layer, .block = block_form::parallel, .qk_norm = query_key_norm::own};
 
 /// DeepSeek V2, V3 and R1: latent attention; experts, chosen with a bias, after some layers without (DeepSeek-AI,
 /// 2024).
