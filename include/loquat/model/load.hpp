@@ -3,6 +3,9 @@
 /// `load`: a model of whatever architecture a file holds. The run-time fact meets the static types here, once: a
 /// `one_of` that is visited once per call of the model.
 
+#ifdef LOQUAT_SEPARATE_MODELS
+#  include <loquat/backend/cpu.hpp>
+#endif
 #include <loquat/core/one_of.hpp>
 #include <loquat/model/any_session.hpp>
 #include <loquat/model/hooks.hpp>
@@ -45,22 +48,10 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
     return visit([id](auto const& m) { return m.ends(id); });
   }
   /// A new, empty session: the last allocation. `errc::capacity` if its memory exceeds the cap or the machine.
-  constexpr result<session> make_session(session_options options = {}) const {
-    return visit([&](auto const& m) -> result<session> {
-      auto made = m.make_session(options);
-      if (!made) return made.error();
-      return session(std::move(*made));
-    });
-  }
+  result<session> make_session(session_options options = {}) const;
   /// Appends tokens to the session and returns the logits after the last one; see `transformer_model::forward`.
   /// `errc::argument` for a session with a model of another kind.
-  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
-    return visit([&]<class M>(M const& m) -> result<std::span<float>> {
-      auto* const own = detail::session_as<typename M::session>(s);
-      if (!own) return fail(errc::argument, "forward: the session is one with a model of another kind");
-      return m.forward(*own, ids);
-    });
-  }
+  result<std::span<float>> forward(session& s, std::span<token const> ids) const;
   /// Forgets tokens of a session that `policy` chooses, and returns how many; see `transformer_model::evict`.
   template <EvictionPolicy P>
   constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
@@ -90,19 +81,7 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   }
 
   /// Builds the model that the file's `general.architecture` names. `errc::unsupported` lists the known names.
-  static constexpr result<basic_model> build(gguf::file const& file, B const& backend,
-                                             model_options const& options = {}) {
-    if (auto const intact = file.intact(); !intact) return intact.error();
-    auto const wanted = file.get<std::string_view>("general.architecture");
-    if (!wanted) return wanted.error();
-    result<basic_model> out = unknown(file, *wanted);
-    ((Builders::name() == *wanted ? void(out = build_one<Builders>(file, backend, options).transform([](auto&& m) {
-       return basic_model(std::move(m));
-     }))
-                                  : void()),
-     ...);
-    return out;
-  }
+  static result<basic_model> build(gguf::file const& file, B const& backend, model_options const& options = {});
 
  private:
   template <class Builder>
@@ -127,22 +106,62 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
   one_of<typename Builders::template model<B>...> any_;
 };
 
+// Outside of the class, so that a program that compiles models elsewhere does without their code.
+template <class... Builders, Backend B>
+requires(ModelBuilder<Builders, B>&&...) auto basic_model<type_list<Builders...>, B>::make_session(
+    session_options options) const -> result<session> {
+  return visit([&](auto const& m) -> result<session> {
+    auto made = m.make_session(options);
+    if (!made) return made.error();
+    return session(std::move(*made));
+  });
+}
+
+template <class... Builders, Backend B>
+requires(ModelBuilder<Builders, B>&&...) auto basic_model<type_list<Builders...>, B>::forward(
+    session& s, std::span<token const> ids) const -> result<std::span<float>> {
+  return visit([&]<class M>(M const& m) -> result<std::span<float>> {
+    auto* const own = detail::session_as<typename M::session>(s);
+    if (!own) return fail(errc::argument, "forward: the session is one with a model of another kind");
+    return m.forward(*own, ids);
+  });
+}
+
+template <class... Builders, Backend B>
+requires(ModelBuilder<Builders, B>&&...) auto basic_model<type_list<Builders...>, B>::build(
+    gguf::file const& file, B const& backend, model_options const& options) -> result<basic_model> {
+  if (auto const intact = file.intact(); !intact) return intact.error();
+  auto const wanted = file.get<std::string_view>("general.architecture");
+  if (!wanted) return wanted.error();
+  result<basic_model> out = unknown(file, *wanted);
+  auto const hold = [](auto&& m) { return basic_model(std::move(m)); };
+  ((Builders::name() == *wanted ? void(out = build_one<Builders>(file, backend, options).transform(hold)) : void()),
+   ...);
+  return out;
+}
+
 /// A model of any architecture of the zoo.
 template <Backend B> using any_model = basic_model<zoo, B>;
 
 /// Builds the model a file holds, on a backend; both must outlive it. Errors name the key or tensor;
 /// `errc::unsupported` for an architecture that is not in the zoo, `errc::io` if the file changed since it was opened.
 template <Backend B>
-constexpr result<any_model<B>> load(gguf::file const& file, B const& backend, model_options const& options = {}) {
+result<any_model<B>> load(gguf::file const& file, B const& backend, model_options const& options = {}) {
   return any_model<B>::build(file, backend, options);
 }
 
 /// The same of the transformers that a program knows, which is all that is then compiled:
 /// `load<arch::llama, arch::qwen3>(file, machine)`.
 template <architecture A, architecture... More, Backend B>
-constexpr result<basic_model<type_list<transformer<A>, transformer<More>...>, B>>
-load(gguf::file const& file, B const& backend, model_options const& options = {}) {
+result<basic_model<type_list<transformer<A>, transformer<More>...>, B>> load(gguf::file const& file, B const& backend,
+                                                                             model_options const& options = {}) {
   return basic_model<type_list<transformer<A>, transformer<More>...>, B>::build(file, backend, options);
 }
+
+// All models take half a minute to compile. A program of several translation units can compile them in one of them alone
+// (`template class loquat::basic_model<loquat::zoo, loquat::cpu>;`) and define LOQUAT_SEPARATE_MODELS in the others.
+#ifdef LOQUAT_SEPARATE_MODELS
+extern template class basic_model<zoo, cpu>;
+#endif
 
 } // namespace loquat
