@@ -19,7 +19,7 @@ LAYERS = [  # from the bottom up; folders on one line are equals
     ["kernel"],
     ["backend"],
     ["model", "tokenizer"],
-    ["generate", "chat", "grammar"],
+    ["generate", "chat", "grammar", "convert"],
     ["index", "embed"],
     ["rag", "nlu", "route", "cache", "store", "train", "explain"],
     ["plugin", "serve"],

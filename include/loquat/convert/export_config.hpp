@@ -147,6 +147,10 @@ class config_writer {
       auto const nearest = static_cast<float>(static_cast<std::int64_t>(scalar + 0.5f));
       out_.set("query_pre_attn_scalar", scalar > nearest * 0.999f && scalar < nearest * 1.001f ? nearest : scalar);
     }
+    if (f_.defaults.find("head_dim") != std::string_view::npos) out_.set("head_dim", s.head_dim);
+    if (f_.model_type == "mixtral")
+      if (auto const key = key_of("expert_feed_forward_length"); file_.find(key))
+        out_.set("intermediate_size", take(file_.get<std::uint64_t>(key)));
     if (is("gemma3")) {
       out_.set("sliding_window_pattern", std::uint64_t{6});
       out_.set("rope_local_base_freq", 10000.0f);
