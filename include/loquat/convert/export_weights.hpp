@@ -5,6 +5,7 @@
 #include <loquat/convert/family.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/rows.hpp>
+#include <loquat/core/math.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/safetensors.hpp>
@@ -63,7 +64,8 @@ class export_plan {
   /// The data of a tensor, in `room` or where they lie.
   result<std::span<std::byte const>> data(export_step const& step, std::vector<std::byte>& room) const {
     auto const& t = step.from;
-    bool const same = safetensors::common_type(step.type) == t.type && step.how != change::add_one;
+    bool const same = safetensors::common_type(step.type) == t.type && step.how != change::add_one &&
+                      step.how != change::negative_exp;
     auto const order = row_order(step.how, step.shape.front(), shape_);
     if (!order) return fail(order.error().code(), "tensor ", t.name, ": ", order.error().message());
     if (same && order->empty() && step.how != change::transpose) return t.data;
@@ -96,6 +98,8 @@ class export_plan {
       }
       if (step.how == change::add_one)
         for (float& x : floats) x -= 1;
+      if (step.how == change::negative_exp)
+        for (float& x : floats) x = static_cast<float>(math::log(static_cast<double>(-x)));
       from_floats(target, floats, packed.data());
       if (step.how == change::transpose)
         for (std::size_t i = 0; i < columns; ++i)
@@ -121,15 +125,15 @@ class export_plan {
   }
 
   static std::optional<tensor_place> place_of(gguf::file const& file, family const& f, tensor_view const& t) {
-    auto const stem = t.name.substr(0, t.name.rfind('.'));
-    auto const ending = t.name.substr(stem.size());
-    if (ending != ".weight" && ending != ".bias") return std::nullopt;
+    std::string_view ending;
+    auto const place = detail::place_of_tensor<&tensor_rule::gguf>(f, t.name, ending);
+    auto const stem = t.name.substr(0, t.name.size() - ending.size());
     // falcon's only norm has another name than the second of two
     if (f.architecture == "falcon" && stem.ends_with(".attn_norm") && file.find_tensor(std::string(stem) + "_2.weight"))
       for (auto const& rule : f.tensors)
-        if (tensor_place place{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, place))
-          return place;
-    return detail::place_of<&tensor_rule::gguf>(f, stem);
+        if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, own))
+          return own;
+    return place;
   }
 
   void add(tensor_view const& t, std::optional<tensor_place> place, tensor_type type) {
@@ -141,13 +145,14 @@ class export_plan {
       steps_.push_back(std::move(step));
       return;
     }
-    auto const ending = t.name.substr(t.name.rfind('.'));
     auto const& rule = *place->rule;
+    auto const ending = detail::is_bare(rule) ? std::string_view() : t.name.substr(t.name.rfind('.'));
     step.how = ending == ".bias" && (rule.how == change::transpose || rule.how == change::add_one) ? change::none
                : rule.how == change::ternary                                                       ? change::none
                                                                                                    : rule.how;
     if (step.how == change::transpose) std::ranges::reverse(step.shape);
     if (rule.theirs.ends_with("shared_expert_gate")) step.shape.insert(step.shape.begin(), 1);
+    if (rule.theirs.ends_with("conv1d") && step.shape.size() == 2) step.shape.insert(step.shape.begin() + 1, 1);
     if (rule.theirs.find('@') == std::string_view::npos) {
       step.name = detail::filled(rule.theirs, *place) + std::string(ending);
       steps_.push_back(std::move(step));

@@ -19,12 +19,13 @@ namespace loquat::hugging_face {
 /// What a tensor of a GGUF file has different from its original.
 enum class change : unsigned char {
   none,
-  query_pairs, ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
-  key_pairs,   ///< the same of key-value heads
-  fused_heads, ///< rows: all queries, keys and values, not those of each key-value head together
-  transpose,   ///< of the weight
-  add_one,     ///< to the weight
-  ternary,     ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
+  query_pairs,  ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
+  key_pairs,    ///< the same of key-value heads
+  fused_heads,  ///< rows: all queries, keys and values, not those of each key-value head together
+  transpose,    ///< of the weight
+  add_one,      ///< to the weight
+  negative_exp, ///< its exponential, less than nothing
+  ternary,      ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
 };
 
 /// A tensor's names, to which ".weight" or ".bias" is appended. `#` stands for the number of a layer, `@` for that of
@@ -200,6 +201,34 @@ inline constexpr tensor_rule bitnet_tensors[]{
     {"blk.#.ffn_down", "model.layers.#.mlp.down_proj", ternary},
 };
 
+inline constexpr tensor_rule mamba_tensors[]{
+    {"token_embd", "backbone.embeddings"},
+    {"token_embd", "backbone.embedding"},
+    {"output_norm", "backbone.norm_f"},
+    {"blk.#.attn_norm", "backbone.layers.#.norm"},
+    {"blk.#.ssm_in", "backbone.layers.#.mixer.in_proj"},
+    {"blk.#.ssm_conv1d", "backbone.layers.#.mixer.conv1d"},
+    {"blk.#.ssm_x", "backbone.layers.#.mixer.x_proj"},
+    {"blk.#.ssm_dt", "backbone.layers.#.mixer.dt_proj"},
+    {"blk.#.ssm_a", "backbone.layers.#.mixer.A_log", negative_exp},
+    {"blk.#.ssm_d", "backbone.layers.#.mixer.D"},
+    {"blk.#.ssm_out", "backbone.layers.#.mixer.out_proj"},
+};
+inline constexpr tensor_rule bert_tensors[]{
+    {"token_embd", "bert.embeddings.word_embeddings"},
+    {"position_embd", "bert.embeddings.position_embeddings"},
+    {"token_types", "bert.embeddings.token_type_embeddings"},
+    {"token_embd_norm", "bert.embeddings.LayerNorm"},
+    {"blk.#.attn_q", "bert.encoder.layer.#.attention.self.query"},
+    {"blk.#.attn_k", "bert.encoder.layer.#.attention.self.key"},
+    {"blk.#.attn_v", "bert.encoder.layer.#.attention.self.value"},
+    {"blk.#.attn_output", "bert.encoder.layer.#.attention.output.dense"},
+    {"blk.#.attn_output_norm", "bert.encoder.layer.#.attention.output.LayerNorm"},
+    {"blk.#.ffn_up", "bert.encoder.layer.#.intermediate.dense"},
+    {"blk.#.ffn_down", "bert.encoder.layer.#.output.dense"},
+    {"blk.#.layer_output_norm", "bert.encoder.layer.#.output.LayerNorm"},
+};
+
 inline constexpr key_rule granite_keys[]{
     {"attention.scale", "attention_multiplier", number},
     {"embedding_scale", "embedding_multiplier", number},
@@ -228,6 +257,11 @@ inline constexpr key_rule falcon_keys[]{
     {layer, "layer_norm_epsilon", number},
 };
 inline constexpr key_rule starcoder2_keys[]{{layer, "norm_epsilon", number}};
+inline constexpr key_rule mamba_keys[]{
+    {"embedding_length", "hidden_size d_model"},      {"ssm.conv_kernel", "conv_kernel d_conv"},
+    {"ssm.inner_size", "intermediate_size d_inner"},  {"ssm.state_size", "state_size d_state"},
+    {"ssm.time_step_rank", "time_step_rank dt_rank"}, {rms, "layer_norm_epsilon rms_norm_eps", number},
+};
 inline constexpr key_rule command_r_keys[]{{"logit_scale", "logit_scale", number}};
 
 } // namespace detail
@@ -331,6 +365,18 @@ inline constexpr family families[]{
      detail::command_r_keys,
      R"({"logit_scale":0.0625,"layer_norm_eps":1e-5,"tie_word_embeddings":true})"},
     {"bitnet", "bitnet", "BitnetForCausalLM", "model.", "silu", detail::rms, detail::bitnet_tensors, {}},
+    {"mamba", "mamba", "MambaForCausalLM", "backbone.", "silu", detail::rms, detail::mamba_tensors, detail::mamba_keys,
+     R"({"conv_kernel":4,"state_size":16,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", false},
+    {"bert",
+     "bert",
+     "BertModel",
+     "bert.",
+     "gelu",
+     detail::layer,
+     detail::bert_tensors,
+     {},
+     R"({"layer_norm_eps":1e-12,"type_vocab_size":2})",
+     false},
 };
 
 /// A tensor's place: the rule that names it, the layer and the expert.
@@ -365,6 +411,27 @@ constexpr std::optional<tensor_place> place_of(family const& f, std::string_view
   for (auto const rules : {f.tensors, std::span<tensor_rule const>(common_tensors)})
     for (auto const& rule : rules)
       if (tensor_place place{&rule, 0, 0}; matches(rule.*Name, name, place)) return place;
+  return std::nullopt;
+}
+
+/// Whether tensors of a rule are called so without ".weight".
+constexpr bool is_bare(tensor_rule const& rule) noexcept {
+  return rule.gguf.ends_with(".ssm_a") || rule.gguf.ends_with(".ssm_d");
+}
+
+/// The place of a tensor by all of its name, and the part behind the rule's: ".weight", ".bias" or nothing.
+template <std::string_view tensor_rule::*Name>
+constexpr std::optional<tensor_place> place_of_tensor(family const& f, std::string_view name,
+                                                      std::string_view& ending) noexcept {
+  auto const place = place_of<Name>(f, name);
+  ending = {};
+  if (place && is_bare(*place->rule)) return place;
+  for (std::string_view const end : {".weight", ".bias"})
+    if (name.ends_with(end)) {
+      ending = end;
+      auto const found = place_of<Name>(f, name.substr(0, name.size() - end.size()));
+      return found && !is_bare(*found->rule) ? found : std::nullopt;
+    }
   return std::nullopt;
 }
 

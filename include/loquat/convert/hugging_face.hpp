@@ -64,6 +64,13 @@ class folder {
     std::vector<made_tensor> made;
     auto const sizes = write_metadata(out.writer_, f, *c, made);
     if (!sizes) return sizes.error();
+    if (f.architecture == "bert") { // as sentence-transformers have it
+      auto const pooling = detail::json_file::open(path + "1_Pooling/config.json");
+      if (!pooling) return pooling.error();
+      bool const first = (*pooling)["pooling_mode_cls_token"].as_bool().value_or(false);
+      bool const mean = (*pooling)["pooling_mode_mean_tokens"].as_bool().value_or(false);
+      if (first || mean) out.writer_.add("bert.pooling_type", std::uint32_t{first ? 2u : 1u});
+    }
     auto plan = weight_plan::make(out.weights_, f, *c, *sizes, std::move(made));
     if (!plan) return plan.error().within(path);
     if (c->failed()) return c->first_error();
@@ -73,8 +80,8 @@ class folder {
       out.tensors_.push_back({r.name, r.type, r.rank, r.shape, {}});
       if (r.name == "token_embd.weight") tokens = static_cast<std::size_t>(r.shape[1]);
     }
-    if (options.tokenizer)
-      if (auto done = detail::tokenizer_files(path, out.writer_).write(*c, tokens); !done) return done.error();
+    detail::tokenizer_files files(path, out.writer_);
+    if (auto done = options.tokenizer ? files.write(*c, tokens) : files.write_none(*c); !done) return done.error();
     return out;
   }
 

@@ -73,14 +73,22 @@ class tokenizer_files {
     }
     auto definition = read();
     if (!definition) return definition.error();
-    if (!*definition) {
-      out_.add("tokenizer.ggml.model", std::string_view("none"));
-      return write_ids(c);
-    }
+    if (!*definition) return write_none(c);
     auto const rows = write_tokenizer(out_, **definition, size);
     if (!rows) return rows.error().within(folder_);
     write_roles(c, **definition, *rows);
     return write_template();
+  }
+
+  /// Says that there is no tokenizer, and which tokens begin and end texts.
+  result<void> write_none(config const& c) {
+    out_.add("tokenizer.ggml.model", std::string_view("none"));
+    for (auto const* name : {"bos", "eos"}) {
+      auto const v = c.find(std::string(name) + "_token_id");
+      auto const id = (v.kind() == json::kind::array ? v[std::size_t{0}] : v).as_int64();
+      if (id && *id >= 0 && *id < std::int64_t{1} << 31) put_id(name, static_cast<token>(*id));
+    }
+    return {};
   }
 
  private:
@@ -192,16 +200,6 @@ class tokenizer_files {
     };
     flag("add_bos_token", wrapped.begin != no_token || (scored && d.postprocessors.empty()));
     flag("add_eos_token", wrapped.end != no_token || d.model.holds<token_model::unigram>());
-  }
-
-  /// Tokens that end texts, of a folder without a tokenizer.
-  result<void> write_ids(config const& c) {
-    for (auto const* name : {"bos", "eos"}) {
-      auto const v = c.find(std::string(name) + "_token_id");
-      auto const id = (v.kind() == json::kind::array ? v[std::size_t{0}] : v).as_int64();
-      if (id && *id >= 0 && *id < std::int64_t{1} << 31) put_id(name, static_cast<token>(*id));
-    }
-    return {};
   }
 
   result<void> write_template() {

@@ -203,6 +203,7 @@ class file {
     return {};
   }
   constexpr result<void> read_notes(json::value value) {
+    if (value.kind() != json::kind::object) return fail(errc::malformed, "expected an object");
     for (auto const& [key, text] : value.members()) {
       auto const found = text.as_string();
       if (!found) return found.error();
