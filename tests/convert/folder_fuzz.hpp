@@ -4,7 +4,7 @@
 /// zero, and a SafeTensors file.
 
 #include <loquat/convert/config.hpp>
-#include <loquat/convert/family.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/weights.hpp>
 #include <loquat/format/gguf.hpp>

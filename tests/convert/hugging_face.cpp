@@ -243,6 +243,42 @@ TEST_CASE("bitnet's weights are rounded to three values") {
   CHECK(floats(file, "blk.0.ffn_up.weight") == std::vector<float>{1.5f, -1.5f, 0, -1.5f});
 }
 
+TEST_CASE("mamba and bert have names and keys of their own") {
+  test::model_folder mamba;
+  mamba.add("backbone.layers.0.mixer.A_log", {1, 2}, {0, 1});
+  mamba.add("backbone.layers.0.mixer.D", {2}, {3, 4});
+  mamba.add("backbone.layers.0.mixer.conv1d.weight", {2, 1, 3}, counted(6));
+  mamba.add("backbone.layers.0.mixer.conv1d.bias", {2}, counted(2));
+  mamba.add("lm_head.weight", {1, 8}, counted(8)); // that of the tokens
+  auto const file = opened(mamba, R"({"architectures":["MambaForCausalLM"],"hidden_size":40,"num_hidden_layers":1,
+      "time_step_rank":"auto","layer_norm_epsilon":1e-6})");
+  auto const a = floats(file, "blk.0.ssm_a");
+  REQUIRE(a.size() == 2);
+  CHECK(a[0] == -1);
+  CHECK(static_cast<double>(a[1]) == doctest::Approx(-2.718281828));
+  CHECK(floats(file, "blk.0.ssm_d") == std::vector<float>{3, 4});
+  CHECK(file.tensor("blk.0.ssm_conv1d.weight").value().shape == tensor_shape{3, 2, 1, 1});
+  CHECK(file.tensors().size() == 4);
+  CHECK(file.get<std::uint32_t>("mamba.ssm.inner_size").value() == 80);
+  CHECK(file.get<std::uint32_t>("mamba.ssm.time_step_rank").value() == 3);
+  CHECK(file.get<std::uint32_t>("mamba.ssm.conv_kernel").value() == 4);
+  CHECK(file.get<float>("mamba.attention.layer_norm_rms_epsilon").value() == 1e-6f);
+  CHECK(file.get<std::uint32_t>("mamba.attention.head_count").value() == 0);
+
+  test::model_folder bert;
+  bert.add("encoder.layer.0.attention.output.LayerNorm.bias", {8}, counted(8));
+  bert.add("embeddings.token_type_embeddings.weight", {2, 8}, counted(16));
+  bert.add("embeddings.position_ids", element::i64, {1, 1}, std::vector<std::byte>(8));
+  bert.add("pooler.dense.bias", {8}, counted(8));
+  auto const other = opened(bert, config("BertModel", R"(,"hidden_act":"gelu")"));
+  CHECK(other.tensors().size() == 2);
+  CHECK(floats(other, "blk.0.attn_output_norm.bias") == counted(8));
+  CHECK(floats(other, "token_types.weight") == counted(16));
+  CHECK(other.get<float>("bert.attention.layer_norm_epsilon").value() == 1e-12f);
+  CHECK_FALSE(other.get<bool>("bert.attention.causal").value());
+  CHECK(other.get<std::uint32_t>("tokenizer.ggml.token_type_count").value() == 2);
+}
+
 TEST_CASE("8-bit weights and their factors become 16-bit ones, 64-bit floats F32") {
   auto const bytes = [](std::initializer_list<unsigned> list) {
     std::vector<std::byte> out;

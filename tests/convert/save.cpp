@@ -115,7 +115,7 @@ TEST_CASE("every family comes back from its folder as it went") {
          out.add(prefix + ".rope.scaling.type", std::string_view("linear"));
          out.add(prefix + ".rope.scaling.factor", 8.0f);
        }});
-  trip("phi2", layer, {}, ".ffn_norm");
+  trip("phi2", layer, {}, ".ffn_norm"); // with one matrix of queries, keys and values see the last test
   trip("phi3", {.window = window_layers::all},
        {.fused = true, .long_factors = true, .more = number("rope.scaling.attn_factor", 1.25f)});
   trip("gpt2", {.norm = normalisation::layer, .rope = rope_style::none, .gated = false, .learned_positions = true},
@@ -174,6 +174,27 @@ TEST_CASE("quantized weights are unpacked to the type that is asked for") {
   auto const weights = save(std::nullopt);
   CHECK(weights.find("model.layers.0.self_attn.q_proj.weight")->type == safetensors::element::bf16);
   CHECK(weights.find("model.norm.weight")->type == safetensors::element::f32);
+}
+
+TEST_CASE("one matrix of queries, keys and values is taken apart where folders have three") {
+  constexpr architecture phi2{.name = "phi2", .norm = normalisation::layer, .gated = false};
+  auto const bytes = test::random_model(phi2, {.layers = 1, .fused = true}).bytes();
+  auto const kept = without(gguf::file::parse(bytes).value(), ".ffn_norm");
+  auto const file = gguf::file::parse(kept).value();
+  test::temporary_folder const folder;
+  REQUIRE(hugging_face::save(file, folder / ""));
+  auto const weights = safetensors::open(folder / "model.safetensors").value();
+  auto const all = file.tensor("blk.0.attn_qkv.weight").value().data;
+  std::size_t at = 0;
+  for (std::string const part : {"q", "k", "v"}) {
+    auto const* const t = weights.find("model.layers.0.self_attn." + part + "_proj.weight");
+    REQUIRE(t);
+    CHECK(t->shape == std::vector<std::uint64_t>{part == "q" ? 32u : 16u, 32});
+    CHECK(std::ranges::equal(t->data, all.subspan(at, t->data.size())));
+    at += t->data.size();
+    CHECK(weights.find("model.layers.0.self_attn." + part + "_proj.bias"));
+  }
+  CHECK(at == all.size());
 }
 
 } // namespace

@@ -466,13 +466,16 @@ class Convert(Case):
         for path in sorted(DATA.glob("arch-*.gguf")):
             folder, out = self.folder / path.stem, self.folder / path.name
             done = run("convert", path, folder, "--no-tokenizer")
-            if path.stem in ("arch-deepseek2", "arch-mamba", "arch-bert", "arch-nomic-bert"):
+            if path.stem in ("arch-deepseek2", "arch-nomic-bert", "arch-llama3"):  # the last one's factors are random
                 self.ends(done, FAILED)
                 self.assertFalse(folder.exists())
                 continue
             self.ends(done, DONE)
             self.convert(folder, out, "--no-tokenizer")
             before, after = self.inspect(path), self.inspect(out)
+            if path.stem == "arch-phi2":  # its queries, keys and values are one matrix
+                self.assertEqual(before["totals"]["parameters"], after["totals"]["parameters"])
+                continue
             key = lambda t: t["name"]
             self.assertEqual(sorted(before["tensors"], key=key), sorted(after["tensors"], key=key), path)
 

@@ -8,6 +8,7 @@
 ///     auto tok = loquat::tokenizer_from(file).value();
 
 #include <loquat/convert/config.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/family.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/tokenizer_files.hpp>

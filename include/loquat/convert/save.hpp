@@ -7,6 +7,7 @@
 
 #include <loquat/convert/export_config.hpp>
 #include <loquat/convert/export_weights.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/family.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/gguf.hpp>
