@@ -458,6 +458,11 @@ class Convert(Case):
         lines = [{**g, "model": "out.gguf"} for g in goldens() if g["model"] == model.name]
         path = self.file("goldens.jsonl", "".join(json.dumps(g) + "\n" for g in lines).encode())
         self.ends(run("verify", self.out, path), DONE)
+        path = self.file("goldens2.jsonl", path.read_bytes().replace(b"out.gguf", b"stories"))
+        self.ends(run("verify", folder, path), DONE)  # as it is
+        told = [self.ends(run("generate", m, "Once", "--temperature", "0", "--max-tokens", "9"), DONE).stdout for m in (model, folder)]
+        self.assertEqual(*told)
+        self.assertEqual(self.inspect(folder)["totals"], self.inspect(self.out)["totals"])
         ids = lambda source: self.ends(run("tokenize", source, "Once upon a time"), DONE).stdout
         self.assertEqual(ids(model), ids(self.out))
 

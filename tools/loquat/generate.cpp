@@ -3,6 +3,7 @@
 
 #include "commands.hpp"
 #include "machine.hpp"
+#include "model_file.hpp"
 #include "system.hpp"
 
 #include <loquat/loquat.hpp>
@@ -151,7 +152,7 @@ template <class T> void list(T const& tokenizer, std::vector<choice> const& choi
 }
 
 int generate_text(settings& s) {
-  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
+  auto const file = open_model(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());
@@ -160,8 +161,9 @@ int generate_text(settings& s) {
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
   if (!prompt) return fail_with(prompt.error().message());
-  auto const ids = encode(*tokenizer, *prompt, {.special = s.special ? special_text::parse : special_text::plain,
-                                                .invalid = invalid_utf8::bytes});
+  auto const ids =
+      encode(*tokenizer, *prompt,
+             {.special = s.special ? special_text::parse : special_text::plain, .invalid = invalid_utf8::bytes});
   if (ids.empty())
     return fail_with("the prompt is empty, and this model's tokenizer puts no token before it: give a text");
   auto talk = model->make_session(s.session);
@@ -205,11 +207,11 @@ int generate_text(settings& s) {
 
 int run_generate(command const& self, arguments all) {
   settings s;
-  command_line const line{
-      self,
-      {{"MODEL", "a GGUF file", s.model}, {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
-      s.table(),
-      notes};
+  command_line const line{self,
+                          {{"MODEL", "a GGUF file, or a folder of Hugging Face", s.model},
+                           {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
+                          s.table(),
+                          notes};
   if (auto const status = line.parse(all)) return *status;
   return generate_text(s);
 }
