@@ -31,6 +31,9 @@ inline result<std::optional<std::string>> text_of_file(std::string const& path) 
   auto const mapped = mapped_file::open(path);
   if (!mapped && mapped.error().code() == errc::missing) return std::optional<std::string>();
   if (!mapped) return mapped.error();
+  constexpr std::size_t most = std::size_t{256} << 20; // ten times the largest there are
+  if (mapped->bytes().size() > most)
+    return fail(errc::unsupported, path, ": ", mapped->bytes().size(), " bytes, expected at most ", most);
   std::vector<char> copy;
   return std::optional(std::string(as_text(mapped->bytes(), copy)));
 }

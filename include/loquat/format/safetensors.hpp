@@ -241,7 +241,7 @@ class file {
   }
 
   static result<file> open_index(std::string const& path, file_access access) {
-    auto const mapped = mapped_file::open(path, file_access::copied);
+    auto const mapped = mapped_file::open(path);
     if (!mapped) return mapped.error();
     std::vector<char> copy;
     auto const index = json::parse(as_text(mapped->bytes(), copy), {.max_depth = 8});
