@@ -6,6 +6,7 @@
 
 #include <loquat/convert/family.hpp>
 
+#include <span>
 #include <string_view>
 
 namespace loquat::hugging_face {

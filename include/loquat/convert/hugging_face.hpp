@@ -18,6 +18,7 @@
 #include <loquat/format/safetensors.hpp>
 #include <loquat/format/tensor.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -166,11 +167,22 @@ class folder {
   gguf::writer writer_;
 };
 
-/// Opens a folder and presents it as a GGUF file. Errors: those of `folder::open`.
-inline result<gguf::file> open(std::string const& path, folder_options const& options = {}) {
+/// `open`, a template so that programs can have it compiled once (see `tokenizer_code`).
+template <class = void> struct folder_loader {
+  static result<gguf::file> open(std::string const& path, folder_options const& options); ///< what `open` returns
+};
+template <class T> result<gguf::file> folder_loader<T>::open(std::string const& path, folder_options const& options) {
   auto found = folder::open(path, options);
   if (!found) return found.error();
   return std::move(*found).load();
+}
+#ifdef LOQUAT_SEPARATE_TOKENIZERS
+extern template struct folder_loader<>;
+#endif
+
+/// Opens a folder and presents it as a GGUF file. Errors: those of `folder::open`.
+inline result<gguf::file> open(std::string const& path, folder_options const& options = {}) {
+  return folder_loader<>::open(path, options);
 }
 
 } // namespace loquat::hugging_face

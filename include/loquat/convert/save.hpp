@@ -16,6 +16,7 @@
 #include <loquat/tokenizer/sources/gguf.hpp>
 #include <loquat/tokenizer/sources/save_json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>

@@ -12,6 +12,7 @@
 #include <loquat/io/mmap.hpp>
 #include <loquat/tokenizer/load.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
