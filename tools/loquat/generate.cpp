@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "long_context.hpp"
 #include "machine.hpp"
+#include "model_file.hpp"
 #include "system.hpp"
 
 #include <loquat/loquat.hpp>
@@ -224,7 +225,7 @@ int go_on(settings& s, M const& model, T const& tokenizer, std::string const& pr
 }
 
 int generate_text(settings& s) {
-  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
+  auto const file = open_model(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());
@@ -251,11 +252,11 @@ int generate_text(settings& s) {
 
 int run_generate(command const& self, arguments all) {
   settings s;
-  command_line const line{
-      self,
-      {{"MODEL", "a GGUF file", s.model}, {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
-      s.table(),
-      notes};
+  command_line const line{self,
+                          {{"MODEL", "a GGUF file, or a folder of Hugging Face", s.model},
+                           {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
+                          s.table(),
+                          notes};
   if (auto const status = line.parse(all)) return *status;
   return generate_text(s);
 }
