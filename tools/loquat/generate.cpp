@@ -48,6 +48,7 @@ struct settings {
   session_options session{.batch = 128};
   full_context full;
   rope_override rope;
+  i2_s_order ternary_order = i2_s_order::x86;
   std::vector<std::string_view> stops;
   std::vector<adapter_wish> lora;
   bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
@@ -71,6 +72,8 @@ struct settings {
         {"--lora", "FILE[:SCALE]", "a LoRA adapter of the model", adapters(lora)},
         threads_option(cpu),
         target_option(cpu),
+        {"--i2s-order", "MACHINE", "where matrices of I2_S were packed",
+         one_of(ternary_order, {{"x86", i2_s_order::x86}, {"arm", i2_s_order::arm}})},
         {"--no-mmap", "", "read the model into memory instead of mapping it: slower to start, then faster", flag(copy)},
         {"--special", "", "read names of control tokens (<s>) in the prompt, and show such tokens", flag(special)},
         {"--echo", "", "write the prompt, too", flag(echo)},
@@ -234,7 +237,7 @@ int generate_text(settings& s) {
   adapter_limits limits{adapters->size(), 0};
   for (auto const& adapter : *adapters) limits.rank = std::max(limits.rank, adapter.rank());
   adaptable<cpu> const machine(*file, limits, s.cpu);
-  auto const model = load(*file, machine, {.rope = s.rope});
+  auto const model = load(*file, machine, {.rope = s.rope, .ternary_order = s.ternary_order});
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
   if (!prompt) return fail_with(prompt.error().message());
