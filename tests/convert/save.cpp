@@ -104,7 +104,7 @@ TEST_CASE("every family comes back from its folder as it went") {
            out.add(prefix + "." + key, 0.3f);
        }});
   trip("qwen2", rms_halves);
-  trip("qwen2moe", {.router = routing::softmax}, {.experts = 3, .shared = 24});
+  trip("qwen2moe", {.normalised_experts = false}, {.experts = 3, .shared = 24});
   trip("qwen3", {.qk_norm = query_key_norm::heads}, {.more = number("attention.layer_norm_rms_epsilon", 1e-6f)});
   trip("qwen3moe", {.qk_norm = query_key_norm::heads}, {.experts = 3});
   trip("gemma", {});
