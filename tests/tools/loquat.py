@@ -239,6 +239,27 @@ class Generate(Case):
     def test_a_full_context_ends_the_text(self):
         self.assertIn("the context is full", run("generate", MODEL, "Once upon a time", "--context", "12").stderr)
 
+    def test_a_full_context_can_forget_and_go_on(self):
+        path = self.file("endless.gguf", MODEL.read_bytes().replace(b".eos_token_id", b".eos_token_no"))
+        for how in ("rotate", "recompute"):
+            shift = ["--context", "40", "--context-shift", how, "--max-tokens", "150"]
+            done = self.ends(run("generate", path, "Once upon a time", *shift), DONE)
+            self.assertRegex(done.stderr, r"\nforgotten +\d+ tokens \(--context-shift\)\nended by   150 tokens")
+            self.assertEqual(run("generate", path, "Once upon a time", *shift, "--batch", "3").stdout, done.stdout)
+            self.assertNotEqual(run("generate", path, "Once upon a time", *shift, "--keep", "30").stdout, done.stdout)
+            long = "Once upon a time " * 20  # more than the context holds
+            self.ends(run("generate", path, long, *shift), DONE)
+        self.complains(FAILED, "generate", MODEL, "Once", "--context", "8", "--context-shift", "rotate", "--keep", "8",
+                       about=["8 tokens to keep leave no room in a context of 8"])
+
+    def test_the_rotary_embedding_can_be_extended(self):
+        plain = self.text("Once upon a time", "--max-tokens", "30")
+        self.assertEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-scaling", "linear", "--rope-scale", "1.0000001"), plain)
+        for kind in ("linear", "ntk", "yarn"):
+            self.assertNotEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-scaling", kind, "--rope-scale", "8"), plain)
+        self.assertNotEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-base", "100"), plain)
+        self.complains(FAILED, "generate", MODEL, "x", "--rope-scaling", "yarn", about=[str(MODEL), "needs a factor"])
+
     def test_a_context_beyond_all_memory(self):
         self.complains(FAILED, "generate", MODEL, "x", "--context", "18446744073709551615", about=["session", "--context"])
 
