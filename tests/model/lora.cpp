@@ -3,6 +3,7 @@
 /// and number of threads; sessions with other adapters share a model; nothing is allocated; wrong files are errors.
 #include "support/allocations.hpp"
 #include "support/random_model.hpp"
+#include "support/recurrent_model.hpp"
 #include "support/temporary.hpp"
 
 #include <loquat/backend/cpu.hpp>
@@ -132,17 +133,17 @@ std::vector<float> logits(M const& model, typename M::session& s, std::vector<st
   for (std::size_t const n : portions) out = model.forward(s, std::span(ids).subspan(at, n)).value(), at += n;
   return {out.begin(), out.end()};
 }
-template <architecture A = arch::llama, Backend B>
+template <class Builder = transformer<arch::llama>, Backend B>
 std::vector<float> adapted(gguf::file const& file, adaptable<B> const& machine, std::vector<scaled_lora> const& use,
                            std::vector<std::size_t> const& portions, session_options o = {.kv = kv_type::f32}) {
-  auto const model = transformer<A>::build(file, machine).value();
+  auto const model = Builder::build(file, machine).value();
   auto s = model.make_session(o).value();
   adapt(s, use).value();
   return logits(model, s, portions);
 }
-template <architecture A = arch::llama> std::vector<float> plain(gguf::file const& file) {
+template <class Builder = transformer<arch::llama>> std::vector<float> plain(gguf::file const& file) {
   reference const machine;
-  auto const model = transformer<A>::build(file, machine).value();
+  auto const model = Builder::build(file, machine).value();
   auto s = model.make_session({.kv = kv_type::f32}).value();
   return logits(model, s, {11});
 }
@@ -159,8 +160,10 @@ struct scene {
   adapter one{.rank = 3, .alpha = 6}, two{.rank = 4, .alpha = 2};
 
   scene(architecture const& a, std::vector<std::string> const& names, test::random_model_options const& o)
-      : bytes(test::random_model(a, o).bytes()), base(gguf::file::parse(bytes, "m.gguf").value()) {
-    one.architecture = two.architecture = std::string(name(a));
+      : scene(name(a), names, test::random_model(a, o).bytes()) {}
+  scene(std::string_view architecture, std::vector<std::string> const& names, std::vector<std::byte> file)
+      : bytes(std::move(file)), base(gguf::file::parse(bytes, "m.gguf").value()) {
+    one.architecture = two.architecture = std::string(architecture);
     for (auto const& n : names) one.add(n, base, 3), two.add(n, base, 5);
   }
 };
@@ -172,28 +175,29 @@ std::vector<std::string> const fused_matrices{"blk.0.attn_qkv.weight", "blk.1.ff
 std::vector<std::string> const expert_matrices{"blk.0.ffn_gate_inp.weight", "blk.0.ffn_gate_exps.weight",
                                                "blk.1.ffn_up_exps.weight", "blk.1.ffn_down_exps.weight"};
 
-template <architecture A = arch::llama> void check_scene(scene const& s) {
+template <class Builder = transformer<arch::llama>> void check_scene(scene const& s) {
   auto const one = s.one.read(s.base).value(), two = s.two.read(s.base).value();
   adaptable<reference> const machine(s.base);
-  auto const expected = plain<A>(gguf::file::parse(changed(s.base, {{&s.one, 0.7}, {&s.two, -1.5}})).value());
-  auto const got = adapted<A>(s.base, machine, {{one, 0.7f}, {two, -1.5f}}, {11});
+  auto const expected = plain<Builder>(gguf::file::parse(changed(s.base, {{&s.one, 0.7}, {&s.two, -1.5}})).value());
+  auto const got = adapted<Builder>(s.base, machine, {{one, 0.7f}, {two, -1.5f}}, {11});
   CHECK(difference(got, expected) < 2e-4f);
-  CHECK(difference(got, plain<A>(s.base)) > 0.1f);
-  CHECK(adapted<A>(s.base, machine, {}, {11}) == plain<A>(s.base));
+  CHECK(difference(got, plain<Builder>(s.base)) > 0.02f);
+  CHECK(adapted<Builder>(s.base, machine, {}, {11}) == plain<Builder>(s.base));
 
   auto const same = [&](std::vector<float> const& other) {
     return std::memcmp(got.data(), other.data(), got.size() * sizeof(float)) == 0;
   };
-  CHECK(same(adapted<A>(s.base, machine, {{one, 0.7f}, {two, -1.5f}}, std::vector<std::size_t>(11, 1))));
+  CHECK(same(adapted<Builder>(s.base, machine, {{one, 0.7f}, {two, -1.5f}}, std::vector<std::size_t>(11, 1))));
   for (auto target : simd::all_targets)
     for (unsigned const threads : {1u, 3u}) {
       if (target > simd::detect()) continue;
       INFO("target ", std::string(name(target)), ", threads ", threads);
       adaptable<cpu> const fast(s.base, {.count = 2, .rank = 4}, cpu_options{threads, target});
-      CHECK(same(adapted<A>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, {11})));
-      CHECK(same(adapted<A>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, {1, 3, 7}, {.batch = 3, .kv = kv_type::f32})));
-      CHECK(same(adapted<A>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, std::vector<std::size_t>(11, 1),
-                            {.batch = 1, .kv = kv_type::f32})));
+      CHECK(same(adapted<Builder>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, {11})));
+      CHECK(same(
+          adapted<Builder>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, {1, 3, 7}, {.batch = 3, .kv = kv_type::f32})));
+      CHECK(same(adapted<Builder>(s.base, fast, {{one, 0.7f}, {two, -1.5f}}, std::vector<std::size_t>(11, 1),
+                                  {.batch = 1, .kv = kv_type::f32})));
     }
 }
 
@@ -205,7 +209,16 @@ TEST_CASE("lora: also where matrices are parts of one, and where they are stacks
   check_scene(scene(arch::llama, expert_matrices, {.layers = 2, .experts = 5}));
 }
 TEST_CASE("lora: other architectures take them as well") {
-  check_scene<arch::gpt2>(scene(arch::gpt2, {"token_embd.weight", "blk.0.attn_q.weight"}, {.layers = 2}));
+  check_scene<transformer<arch::gpt2>>(scene(arch::gpt2, {"token_embd.weight", "blk.0.attn_q.weight"}, {.layers = 2}));
+  check_scene<transformer<arch::deepseek2>>(
+      scene(arch::deepseek2,
+            {"blk.0.attn_q_a.weight", "blk.1.attn_q_b.weight", "blk.0.attn_kv_a_mqa.weight", "blk.1.attn_kv_b.weight"},
+            {.layers = 2}));
+  check_scene<transformer<arch::deepseek2>>(
+      scene(arch::deepseek2, {"blk.0.attn_k_b.weight", "blk.1.attn_v_b.weight"}, {.layers = 2, .absorbed = true}));
+  check_scene<mamba>(scene("mamba",
+                           {"blk.0.ssm_in.weight", "blk.1.ssm_x.weight", "blk.1.ssm_dt.weight", "blk.0.ssm_out.weight"},
+                           test::recurrent_file({.architecture = "mamba"}).bytes()));
 }
 
 TEST_CASE("lora: merged files are the models that they say") {
