@@ -79,7 +79,7 @@ TEST_CASE("byte-pair encodings") {
 TEST_CASE("SentencePiece's BPE, and what a tokenizer.json makes of it") {
   check("llama2/tokenizer.model", "llama", "default");
   check("phi-3-mini/tokenizer.json", "llama", "default");
-  check("syn-spm-bpe-gemma-like/tokenizer.json", "llama", "default");
+  check("syn-spm-bpe-gemma-like/spiece.model", "llama", "default");
 }
 TEST_CASE("SentencePiece's Unigram") { check("sp-test-en/spiece.model", "t5", "default"); }
 TEST_CASE("WordPiece") { check("all-MiniLM-L6-v2/tokenizer.json", "bert", "default"); }
@@ -91,6 +91,10 @@ TEST_CASE("what a GGUF file cannot hold is an error") {
   auto const rows = write_tokenizer(out, read_tokenizer(*path).value());
   REQUIRE_FALSE(rows);
   CHECK(rows.error().code() == errc::unsupported);
+  auto const larger = test::data("tokenizers/gpt2/tokenizer.json");
+  if (!larger) return;
+  gguf::writer small;
+  CHECK(write_tokenizer(small, read_tokenizer(*larger).value(), 50000).error().code() == errc::mismatch);
 }
 
 TEST_CASE("a folder's tokenizer comes with its roles, its template, and as many tokens as the model has") {

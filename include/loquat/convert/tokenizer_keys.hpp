@@ -324,19 +324,23 @@ inline wrapping wrapping_of(tokenizer_definition const& d) {
 
 /// Adds the keys of a tokenizer: tokens with their kinds, scores or merges, how texts are split and normalized; not the
 /// tokens with a role. `size`: how many tokens the model has, 0 if that is not known; missing ones are filled in, added
-/// ones beyond are left out. Returns the tokens. `errc::unsupported` for what GGUF files have no words for.
+/// ones beyond are left out. Returns the tokens. `errc::unsupported` for what GGUF files have no words for,
+/// `errc::mismatch` for a tokenizer that is larger than the model.
 inline result<token_rows> write_tokenizer(gguf::writer& out, tokenizer_definition d, std::size_t size = 0) {
   if (auto const* const m = d.model.get_if<token_model::bpe>(); m && m->ranked) {
     auto terms = detail::json_terms::rewrite(std::move(d));
     if (!terms) return terms.error();
     d = *std::move(terms);
   }
+  auto const pieces = d.model.visit([](auto const& model) { return model.pieces.size(); });
+  if (size != 0 && pieces > size)
+    return fail(errc::mismatch, "the tokenizer has ", pieces, " tokens, the model ", size);
   token_rows rows(d, size);
   if (auto const* const m = d.model.get_if<token_model::bpe>())
     for (auto const& rule : m->merges)
       for (token const id : {rule.left, rule.right})
-        if (static_cast<std::size_t>(id) >= rows.rows().size())
-          return fail(errc::mismatch, "the tokenizer has more tokens than the model, ", rows.rows().size());
+        if (static_cast<std::size_t>(id) >= pieces)
+          return fail(errc::malformed, "a merge of token ", id, " of ", pieces);
   if (auto done = detail::tokenizer_writer(out, rows, d).write(); !done) return done.error();
   return rows;
 }
