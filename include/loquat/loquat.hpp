@@ -15,12 +15,16 @@
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
 #include <loquat/concepts.hpp>
+#include <loquat/convert/hugging_face.hpp>
 #include <loquat/convert/peft.hpp>
+#include <loquat/convert/save.hpp>
 #include <loquat/core/version.hpp>
 #include <loquat/embed/embed.hpp>
 #include <loquat/embed/text_embedder.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
+#include <loquat/format/safetensors.hpp>
+#include <loquat/format/safetensors_writer.hpp>
 #include <loquat/generate/adjust.hpp>
 #include <loquat/generate/choose.hpp>
 #include <loquat/generate/decode.hpp>

@@ -47,6 +47,8 @@ raw aligned(std::uint32_t alignment) { return raw{}.head(0, 1).key("general.alig
 
 TEST_CASE("what is no GGUF file is called so") {
   CHECK(why(raw{}.plain("PK\3\4").zeros(40)) == "not a GGUF file: does not begin with \"GGUF\"");
+  for (std::string_view const old : {"lmgg", "fmgg", "tjgg", "algg", "ggml", "ggmf", "ggjt", "ggla"})
+    CHECK(why(raw{}.plain(old).zeros(40)).starts_with("a ggml file from before GGUF (" + std::string(old) + ")"));
   CHECK(why(raw{}) == "at byte 0: 4 bytes expected, 0 left");
   CHECK(why(raw{}.plain("GGU")) == "at byte 0: 4 bytes expected, 3 left");
   CHECK(why(raw{}.plain("GGUF").u32(3).u64(0).u32(0)) == "at byte 16: 8 bytes expected, 4 left");

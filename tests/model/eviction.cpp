@@ -236,7 +236,7 @@ template <architecture A> void check_stream(cache_shift how, kv_type kv) {
   auto const bytes = test::random_model(A, {.layers = 2}).bytes();
   auto const file = gguf::file::parse(bytes).value();
   session_options o{.context = 40, .kv = kv};
-  cpu const machine({2});
+  cpu const machine({1});
   auto const check = [&](auto policy) {
     auto const expected = stream<A>(file, machine, policy, how, {41, 1, 60}, o);
     for (auto const& row : expected)
@@ -244,6 +244,7 @@ template <architecture A> void check_stream(cache_shift how, kv_type kv) {
     auto small = o;
     small.batch = 3;
     CHECK(stream<A>(file, machine, policy, how, {7, 34, 1, 39, 21}, small).back() == expected.back());
+    CHECK(stream<A>(file, cpu({2}), policy, how, {41, 1, 60}, o) == expected);
     auto const steps = stream<A>(file, machine, policy, how, std::vector<std::size_t>(102, 1), o);
     CHECK(steps[40] == expected[0]);
     CHECK(steps[41] == expected[1]);

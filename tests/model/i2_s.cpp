@@ -18,16 +18,21 @@ using namespace loquat;
 
 namespace {
 
-std::vector<std::byte> i2_s_of(std::vector<int> const& ternary, float scale) {
+std::vector<std::byte> i2_s_of(std::vector<int> const& ternary, float scale, i2_s_order order = i2_s_order::x86) {
   std::vector<std::byte> out(ternary.size() / 4 + 32);
-  for (std::size_t i = 0; i < ternary.size(); ++i)
-    out[i / 128 * 32 + i % 32] |= static_cast<std::byte>((ternary[i] + 1) << (6 - i % 128 / 32 * 2));
+  for (std::size_t i = 0; i < ternary.size(); ++i) {
+    auto const code = static_cast<unsigned>(ternary[i] + 1);
+    if (order == i2_s_order::x86)
+      out[i / 128 * 32 + i % 32] |= static_cast<std::byte>(code << (6 - i % 128 / 32 * 2));
+    else
+      out[i / 64 * 16 + i % 16] |= static_cast<std::byte>(code << (6 - i % 64 / 16 * 2));
+  }
   std::memcpy(out.data() + ternary.size() / 4, &scale, 4);
   return out;
 }
 
 // a file with every TQ2_0 matrix of `from` as ternary numbers, whose scale is 0.0625, in one type or the other
-std::vector<std::byte> with_ternary(gguf::file const& from, bool as_i2_s) {
+std::vector<std::byte> with_ternary(gguf::file const& from, bool as_i2_s, i2_s_order order) {
   gguf::writer out;
   for (auto const& [key, value] : from.metadata()) out.add(key, value);
   std::vector<std::vector<std::byte>> data;
@@ -42,7 +47,7 @@ std::vector<std::byte> with_ternary(gguf::file const& from, bool as_i2_s) {
         for (float& x : w) x *= 0.0625f;
         return w;
       }();
-      data.push_back(as_i2_s ? i2_s_of(ternary, 0.0625f) : test::packed<tq2_0>(weights));
+      data.push_back(as_i2_s ? i2_s_of(ternary, 0.0625f, order) : test::packed<tq2_0>(weights));
       tensor.type = as_i2_s ? tensor_type::i2_s : tensor_type::tq2_0;
       tensor.data = data.back();
     }
@@ -56,19 +61,20 @@ constexpr test::tiny_options sizes{.embedding = 256, .feed_forward = 512};
 TEST_CASE("I2_S gives the same bits as TQ2_0") {
   auto const base = test::tiny_model<tq2_0>(sizes);
   auto const file = gguf::file::parse(base).value();
-  std::vector<float> out[2];
-  for (bool const as_i2_s : {false, true}) {
-    auto const bytes = with_ternary(file, as_i2_s);
+  std::vector<float> out[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto const order = i == 2 ? i2_s_order::arm : i2_s_order::x86;
+    auto const bytes = with_ternary(file, i != 0, order);
     auto const model_file = gguf::file::parse(bytes).value();
     reference const machine;
-    auto const model = transformer<arch::llama>::build(model_file, machine).value();
+    auto const model = transformer<arch::llama>::build(model_file, machine, {.ternary_order = order}).value();
     auto session = model.make_session({.kv = kv_type::f32}).value();
     auto const logits = model.forward(session, std::vector<token>{1, 5, 3}).value();
-    out[as_i2_s].assign(logits.begin(), logits.end());
+    out[i].assign(logits.begin(), logits.end());
   }
   REQUIRE(out[0].size() == 16);
   CHECK(out[0][0] != out[0][1]);
-  CHECK(std::memcmp(out[0].data(), out[1].data(), out[0].size() * sizeof(float)) == 0);
+  for (std::size_t i : {1u, 2u}) CHECK(std::memcmp(out[0].data(), out[i].data(), out[0].size() * sizeof(float)) == 0);
 }
 
 TEST_CASE("I2_S: other columns and senseless scales are refused") {

@@ -157,6 +157,24 @@ TEST_CASE("an override that makes no sense is an error") {
         "m.gguf: rotary embedding: pair 0 has no sensible frequency"); // more than a turn per token
 }
 
+struct no_options { // a builder that knows only files
+  static constexpr std::string_view name() { return "llama"; }
+  template <Backend B> using model = transformer<arch::llama>::model<B>;
+  template <Backend B> static constexpr result<model<B>> build(gguf::file const& file, B const& backend) {
+    return transformer<arch::llama>::build(file, backend);
+  }
+};
+
+TEST_CASE("a builder need not take options, but says so where they count") {
+  auto const bytes = test::random_model(arch::llama, {.layers = 1}).bytes();
+  auto const file = gguf::file::parse(bytes, "m.gguf").value();
+  cpu const machine({1});
+  using any = basic_model<type_list<no_options>, cpu>;
+  CHECK(any::build(file, machine));
+  CHECK(std::string(any::build(file, machine, {.rope = {.factor = 2}}).error().message()) ==
+        "m.gguf: the builder of llama takes no rope override");
+}
+
 } // namespace
 
 } // namespace model_options_test

@@ -95,7 +95,7 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_names_commands_options_examples_and_statuses(self):
         text = self.ends(run("--help"), DONE).stdout.decode()
-        for command in ("generate", "inspect", "merge-lora", "quantize", "tokenize", "train-tokenizer", "verify"):
+        for command in ("convert", "generate", "inspect", "merge-lora", "quantize", "tokenize", "train-tokenizer", "verify"):
             self.assertIn(command, text)
             own = self.ends(run(command, "--help"), DONE).stdout.decode()
             self.assertTrue(own.startswith(f"usage: loquat {command} [OPTION]... "))
@@ -238,6 +238,27 @@ class Generate(Case):
 
     def test_a_full_context_ends_the_text(self):
         self.assertIn("the context is full", run("generate", MODEL, "Once upon a time", "--context", "12").stderr)
+
+    def test_a_full_context_can_forget_and_go_on(self):
+        path = self.file("endless.gguf", MODEL.read_bytes().replace(b".eos_token_id", b".eos_token_no"))
+        for how in ("rotate", "recompute"):
+            shift = ["--context", "40", "--context-shift", how, "--max-tokens", "150"]
+            done = self.ends(run("generate", path, "Once upon a time", *shift), DONE)
+            self.assertRegex(done.stderr, r"\nforgotten +\d+ tokens \(--context-shift\)\nended by   150 tokens")
+            self.assertEqual(run("generate", path, "Once upon a time", *shift, "--batch", "3").stdout, done.stdout)
+            self.assertNotEqual(run("generate", path, "Once upon a time", *shift, "--keep", "30").stdout, done.stdout)
+            long = "Once upon a time " * 20  # more than the context holds
+            self.ends(run("generate", path, long, *shift), DONE)
+        self.complains(FAILED, "generate", MODEL, "Once", "--context", "8", "--context-shift", "rotate", "--keep", "8",
+                       about=["8 tokens to keep leave no room in a context of 8"])
+
+    def test_the_rotary_embedding_can_be_extended(self):
+        plain = self.text("Once upon a time", "--max-tokens", "30")
+        self.assertEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-scaling", "linear", "--rope-scale", "1.0000001"), plain)
+        for kind in ("linear", "ntk", "yarn"):
+            self.assertNotEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-scaling", kind, "--rope-scale", "8"), plain)
+        self.assertNotEqual(self.text("Once upon a time", "--max-tokens", "30", "--rope-base", "100"), plain)
+        self.complains(FAILED, "generate", MODEL, "x", "--rope-scaling", "yarn", about=[str(MODEL), "needs a factor"])
 
     def test_a_context_beyond_all_memory(self):
         self.complains(FAILED, "generate", MODEL, "x", "--context", "18446744073709551615", about=["session", "--context"])
@@ -451,6 +472,128 @@ class MergeLora(Case):
         self.complains(FAILED, "merge-lora", MODEL, MODEL, self.style, about=["is the input"])
         self.complains(FAILED, "merge-lora", MODEL, self.out, self.style, "--type", "Q4_K", about=["token_embd.weight", "128 columns"])
         self.assertFalse(self.out.exists())
+
+
+def safetensors(tensors):
+    """A SafeTensors file of F32 tensors: name to (shape, floats)."""
+    header, out = {}, b""
+    for name, (shape, values) in tensors.items():
+        piece = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(out), len(out) + len(piece)]}
+        out += piece
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + out
+
+
+class Convert(Case):
+    def setUp(self):
+        super().setUp()
+        self.source, self.out = self.folder / "tiny", self.folder / "out.gguf"
+        self.source.mkdir()
+        self.config = {"architectures": ["LlamaForCausalLM"], "hidden_size": 32, "num_attention_heads": 4,
+                       "num_hidden_layers": 1, "intermediate_size": 64, "max_position_embeddings": 64}
+        shapes = {"model.embed_tokens": [16, 32], "model.norm": [32], "lm_head": [16, 32]}
+        layer = {"input_layernorm": [32], "post_attention_layernorm": [32], "mlp.gate_proj": [64, 32],
+                 "mlp.up_proj": [64, 32], "mlp.down_proj": [32, 64]}
+        layer |= {f"self_attn.{x}_proj": [32, 32] for x in "qkvo"}
+        shapes |= {"model.layers.0." + name: shape for name, shape in layer.items()}
+        source = random.Random(1)
+        self.tensors = {name + ".weight": (shape, [source.uniform(-1, 1) for _ in range(shape[0] * (shape + [1])[1])])
+                        for name, shape in shapes.items()}
+        self.write()
+
+    def write(self):
+        (self.source / "config.json").write_text(json.dumps(self.config))
+        (self.source / "model.safetensors").write_bytes(safetensors(self.tensors))
+
+    def convert(self, *arguments):
+        done = self.ends(run("convert", *arguments), DONE)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.decode()
+
+    def inspect(self, path):
+        return json.loads(self.ends(run("inspect", path, "--json"), DONE).stdout)
+
+    def test_a_folder_becomes_a_file_and_a_folder_again(self):
+        self.assertRegex(self.convert(self.source, self.out), r"^12 tensors, 11.\d k parameters, [\d.]+ kB in [\d.]+ s\n$")
+        found = self.inspect(self.out)
+        self.assertEqual(found["metadata"]["general.architecture"]["value"], "llama")
+        self.assertEqual(found["metadata"]["general.name"]["value"], "tiny")
+        self.assertEqual(len(found["tensors"]), 12)
+        back = self.folder / "back"
+        self.convert(self.out, back)
+        again = self.folder / "again.gguf"
+        self.convert(back, again)
+        other = self.inspect(again)
+        self.assertEqual(found["tensors"], other["tensors"])
+        self.assertEqual(self.out.read_bytes()[-4096:], again.read_bytes()[-4096:])
+        config = json.loads((back / "config.json").read_text())
+        self.assertEqual({k: config[k] for k in self.config if k in config}, self.config)
+
+    def test_types(self):
+        self.convert(self.source, self.out, "--type", "q8_0")
+        found = self.inspect(self.out)
+        types = {t["name"]: t["type"] for t in found["tensors"]}
+        self.assertEqual((types["blk.0.attn_q.weight"], types["output_norm.weight"]), ("Q8_0", "F32"))
+        self.assertEqual(found["metadata"]["general.file_type"]["value"], 7)
+        weights = self.folder / "w.safetensors"
+        self.convert(self.out, weights, "--type", "F16")
+        length = struct.unpack("<Q", weights.read_bytes()[:8])[0]
+        header = json.loads(weights.read_bytes()[8:8 + length])
+        self.assertEqual(header["model.layers.0.self_attn.q_proj.weight"]["dtype"], "F16")
+
+    def test_a_real_model_comes_back_with_its_tokenizer(self):
+        model = data("stories260K-f32.gguf")
+        folder = self.folder / "stories"
+        self.convert(model, folder)
+        self.convert(folder, self.out)
+        lines = [{**g, "model": "out.gguf"} for g in goldens() if g["model"] == model.name]
+        path = self.file("goldens.jsonl", "".join(json.dumps(g) + "\n" for g in lines).encode())
+        self.ends(run("verify", self.out, path), DONE)
+        path = self.file("goldens2.jsonl", path.read_bytes().replace(b"out.gguf", b"stories"))
+        self.ends(run("verify", folder, path), DONE)  # as it is
+        told = [self.ends(run("generate", m, "Once", "--temperature", "0", "--max-tokens", "9"), DONE).stdout for m in (model, folder)]
+        self.assertEqual(*told)
+        self.assertEqual(self.inspect(folder)["totals"], self.inspect(self.out)["totals"])
+        ids = lambda source: self.ends(run("tokenize", source, "Once upon a time"), DONE).stdout
+        self.assertEqual(ids(model), ids(self.out))
+
+    def test_every_architecture_comes_back(self):
+        data("goldens.jsonl")
+        for path in sorted(DATA.glob("arch-*.gguf")):
+            folder, out = self.folder / path.stem, self.folder / path.name
+            done = run("convert", path, folder, "--no-tokenizer")
+            if path.stem in ("arch-deepseek2", "arch-nomic-bert", "arch-llama3"):  # the last one's factors are random
+                self.ends(done, FAILED)
+                self.assertFalse(folder.exists())
+                continue
+            self.ends(done, DONE)
+            self.convert(folder, out, "--no-tokenizer")
+            before, after = self.inspect(path), self.inspect(out)
+            if path.stem == "arch-phi2":  # its queries, keys and values are one matrix
+                self.assertEqual(before["totals"]["parameters"], after["totals"]["parameters"])
+                continue
+            key = lambda t: t["name"]
+            self.assertEqual(sorted(before["tensors"], key=key), sorted(after["tensors"], key=key), path)
+
+    def test_wrong_usage_and_broken_folders(self):
+        self.complains(MISUSED, "convert", self.source, self.folder / "x", about=[".gguf"])
+        self.complains(MISUSED, "convert", self.out, self.folder / "x.gguf", about=["quantize"])
+        self.complains(MISUSED, "convert", self.source / "model.safetensors", self.out, about=["the folder"])
+        self.complains(MISUSED, "convert", self.source, self.out, "--type", "Q9", about=["Q4_K_M"])
+        self.complains(FAILED, "convert", self.folder, self.out, about=["config.json"])
+        self.tensors.pop("model.norm.weight")
+        self.tensors["model.layers.0.other.weight"] = ([1], [0.0])
+        self.write()
+        self.complains(FAILED, "convert", self.source, self.out, about=["model.layers.0.other.weight has no place"])
+        self.assertFalse(self.out.exists())
+        self.convert_once()
+        self.complains(FAILED, "convert", self.out, self.source, about=["there already"])
+
+    def convert_once(self):
+        self.tensors.pop("model.layers.0.other.weight")
+        self.write()
+        self.convert(self.source, self.out)
 
 
 class Quantize(Case):

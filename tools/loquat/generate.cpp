@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "long_context.hpp"
 #include "machine.hpp"
+#include "model_file.hpp"
 #include "system.hpp"
 
 #include <loquat/loquat.hpp>
@@ -47,6 +48,7 @@ struct settings {
   session_options session{.batch = 128};
   full_context full;
   rope_override rope;
+  i2_s_order ternary_order = i2_s_order::x86;
   std::vector<std::string_view> stops;
   std::vector<adapter_wish> lora;
   bool logprobs = false, special = false, echo = false, quiet = false, copy = false;
@@ -70,6 +72,8 @@ struct settings {
         {"--lora", "FILE[:SCALE]", "a LoRA adapter of the model", adapters(lora)},
         threads_option(cpu),
         target_option(cpu),
+        {"--i2s-order", "MACHINE", "where matrices of I2_S were packed",
+         one_of(ternary_order, {{"x86", i2_s_order::x86}, {"arm", i2_s_order::arm}})},
         {"--no-mmap", "", "read the model into memory instead of mapping it: slower to start, then faster", flag(copy)},
         {"--special", "", "read names of control tokens (<s>) in the prompt, and show such tokens", flag(special)},
         {"--echo", "", "write the prompt, too", flag(echo)},
@@ -224,7 +228,7 @@ int go_on(settings& s, M const& model, T const& tokenizer, std::string const& pr
 }
 
 int generate_text(settings& s) {
-  auto const file = gguf::open(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
+  auto const file = open_model(std::string(s.model), s.copy ? file_access::copied : file_access::mapped);
   if (!file) return fail_with(file.error().message());
   auto const tokenizer = tokenizer_from(*file);
   if (!tokenizer) return fail_with(tokenizer.error().message());
@@ -233,7 +237,7 @@ int generate_text(settings& s) {
   adapter_limits limits{adapters->size(), 0};
   for (auto const& adapter : *adapters) limits.rank = std::max(limits.rank, adapter.rank());
   adaptable<cpu> const machine(*file, limits, s.cpu);
-  auto const model = load(*file, machine, {.rope = s.rope});
+  auto const model = load(*file, machine, {.rope = s.rope, .ternary_order = s.ternary_order});
   if (!model) return fail_with(model.error().message());
   auto const prompt = text_of(s.prompt);
   if (!prompt) return fail_with(prompt.error().message());
@@ -251,11 +255,11 @@ int generate_text(settings& s) {
 
 int run_generate(command const& self, arguments all) {
   settings s;
-  command_line const line{
-      self,
-      {{"MODEL", "a GGUF file", s.model}, {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
-      s.table(),
-      notes};
+  command_line const line{self,
+                          {{"MODEL", "a GGUF file, or a folder of Hugging Face", s.model},
+                           {"PROMPT", "the text; - for the standard input, all of it", s.prompt}},
+                          s.table(),
+                          notes};
   if (auto const status = line.parse(all)) return *status;
   return generate_text(s);
 }

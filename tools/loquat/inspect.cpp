@@ -2,6 +2,7 @@
 /// `loquat inspect`: what is in a GGUF file, of any architecture and any tensor type.
 
 #include "commands.hpp"
+#include "model_file.hpp"
 
 #include <loquat/core/json.hpp>
 #include <loquat/format/gguf.hpp>
@@ -180,12 +181,12 @@ int run_inspect(command const& self, arguments all) {
   std::string_view path;
   bool json = false, full = false;
   command_line const line{self,
-                          {{"FILE", "a GGUF file; of a split one, any part", path}},
+                          {{"FILE", "a GGUF file, of a split one any part; or a folder of Hugging Face", path}},
                           {{"--json", "", "machine-readable, nothing abbreviated", flag(json)},
                            {"--full", "", "long arrays and texts in full", flag(full)}},
                           notes};
   if (auto const status = line.parse(all)) return *status;
-  auto const file = loquat::gguf::open(std::string(path));
+  auto const file = open_model(std::string(path));
   if (!file) return fail_with(file.error().message());
   if (json)
     write_json(*file);

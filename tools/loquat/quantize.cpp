@@ -2,6 +2,7 @@
 /// `loquat quantize`: a model with smaller weights.
 
 #include "commands.hpp"
+#include "progress.hpp"
 #include "system.hpp"
 
 #include <loquat/format/gguf_writer.hpp>
@@ -144,33 +145,6 @@ bool is_part_of(std::string const& path, gguf::file const& file, settings const&
   return std::ranges::any_of(parts, [&](auto const& p) { return std::filesystem::equivalent(p, path, absent); });
 }
 
-class progress {
- public:
-  explicit progress(std::span<step const> steps) : shown_(is_terminal(stderr)) {
-    for (auto const& s : steps) all_ += s.from.elements();
-  }
-  ~progress() {
-    if (begun_) std::fputs("\r\033[K", stderr); // clear the line
-  }
-  void next(step const& s) {
-    if (!shown_) return;
-    constexpr std::size_t width = 24;
-    auto const share = all_ == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(all_);
-    auto const filled = static_cast<std::size_t>(share * static_cast<double>(width));
-    std::string const line = "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] " +
-                             number_text("%3.0f%%  ", 100 * share) + left(printable(s.from.name).substr(0, 32), 32) +
-                             "  " + std::string(name(s.to.type));
-    std::fprintf(stderr, "\r\033[K%s", line.c_str());
-    std::fflush(stderr);
-    begun_ = true;
-    done_ += s.from.elements();
-  }
-
- private:
-  bool shown_, begun_ = false;
-  std::uint64_t done_ = 0, all_ = 0;
-};
-
 /// Writes the model; fills in the losses of the steps.
 result<void> write(gguf::file const& file, mix const& m, settings const& s, std::span<step> steps) {
   gguf::writer out;
@@ -182,14 +156,16 @@ result<void> write(gguf::file const& file, mix const& m, settings const& s, std:
   for (auto const& step : steps) out.add(step.to);
 
   pool const threads(s.threads);
-  progress shows(steps);
+  std::uint64_t weights = 0;
+  for (auto const& step : steps) weights += step.from.elements();
+  progress shows(weights);
   std::vector<std::byte> packed;
   std::size_t at = 0; // the writer asks for the tensors in their order
   auto const data_of = [&](tensor_view const&) -> result<std::span<std::byte const>> {
     auto& step = steps[at++];
     if (auto whole = file.intact(); !whole) return whole.error();
     if (interrupt_wanted) return fail(errc::cancelled, "interrupted");
-    shows.next(step);
+    shows.next(step.from.name, name(step.to.type), step.from.elements());
     if (!step.changes()) return step.from.data;
     packed.resize(static_cast<std::size_t>(size_of(step.to)));
     auto const loss = quantize_tensor(builtin_formats{}, step.from, step.to.type, packed, threads,

@@ -5,6 +5,7 @@
 
 #include "commands.hpp"
 #include "machine.hpp"
+#include "model_file.hpp"
 
 #include <loquat/backend/reference.hpp>
 #include <loquat/core/json.hpp>
@@ -266,10 +267,13 @@ int verify_on(B const& backend, gguf::file const& file, std::span<golden const> 
 int run_verify(command const& self, arguments all) {
   settings s;
   command_line const line{
-      self, {{"MODEL", "a GGUF file", s.model}, {"GOLDENS", "a file of JSON lines", s.goldens}}, s.table(), notes};
+      self,
+      {{"MODEL", "a GGUF file, or a folder of Hugging Face", s.model}, {"GOLDENS", "a file of JSON lines", s.goldens}},
+      s.table(),
+      notes};
   if (auto const status = line.parse(all)) return *status;
 
-  auto const file = gguf::open(std::string(s.model));
+  auto const file = open_model(std::string(s.model));
   if (!file) return fail_with(file.error().message());
   auto const model_name = s.model.substr(s.model.find_last_of("/\\") + 1); // npos + 1 is 0
   auto const goldens = read_goldens(s.goldens, model_name);

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,7 @@ class config_writer {
 
   result<shape> sizes() {
     shape s;
+    if (f_.architecture == "mamba") return s;
     auto const embedding = size("embedding_length");
     s.heads = size("attention.head_count");
     s.kv_heads = size("attention.head_count_kv", s.heads);
@@ -91,11 +93,14 @@ class config_writer {
     for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
       for (auto const& rule : rules) add(rule);
     if (auto const* const tokens = file_.find_tensor("token_embd.weight")) out_.set("vocab_size", tokens->rows());
-    if (f_.architecture == "gpt2")
-      out_.set("activation_function", "gelu_new");
-    else
-      out_.set(f_.architecture.starts_with("gemma") ? "hidden_activation" : "hidden_act",
-               f_.activation == "gelu" ? "gelu_pytorch_tanh" : f_.activation);
+    bool const gemma = f_.architecture.starts_with("gemma"), gpt2 = f_.architecture == "gpt2";
+    out_.set(gemma  ? "hidden_activation"
+             : gpt2 ? "activation_function"
+                    : "hidden_act",
+             f_.activation != "gelu"                    ? f_.activation
+             : gpt2 || f_.architecture == "phi2"        ? "gelu_new"
+             : gemma || f_.architecture == "starcoder2" ? "gelu_pytorch_tanh"
+                                                        : "gelu");
     special(s);
     if (f_.rotates) rotary(s);
     for (auto const& [key, theirs] :
@@ -121,8 +126,8 @@ class config_writer {
       out_.set(name, take(file_.get<float>(key)));
     else if (auto const value = take(file_.get<std::uint64_t>(key)); value != 0)
       out_.set(name, value);
-    else
-      out_.raw(name, "null"); // no window
+    else if (name == "sliding_window")
+      out_.raw(name, "null");
   }
 
   /// What a family says otherwise.
@@ -147,6 +152,13 @@ class config_writer {
       auto const nearest = static_cast<float>(static_cast<std::int64_t>(scalar + 0.5f));
       out_.set("query_pre_attn_scalar", scalar > nearest * 0.999f && scalar < nearest * 1.001f ? nearest : scalar);
     }
+    if (f_.defaults.find("head_dim") != std::string_view::npos) out_.set("head_dim", s.head_dim);
+    if (f_.model_type == "mixtral")
+      if (auto const key = key_of("expert_feed_forward_length"); file_.find(key))
+        out_.set("intermediate_size", take(file_.get<std::uint64_t>(key)));
+    if (is("bert"))
+      out_.set("type_vocab_size",
+               std::uint64_t{take(file_.get_or<std::uint32_t>("tokenizer.ggml.token_type_count", 2))});
     if (is("gemma3")) {
       out_.set("sliding_window_pattern", std::uint64_t{6});
       out_.set("rope_local_base_freq", 10000.0f);

@@ -5,6 +5,7 @@
 #include <loquat/convert/family.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/rows.hpp>
+#include <loquat/core/math.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/safetensors.hpp>
@@ -49,11 +50,13 @@ class export_plan {
       if (f && t.name.starts_with("rope_")) continue; // `config.json` says the same
       if (!is_weight(t.type))
         return fail(errc::unsupported, file.name(), ": tensor ", t.name, ": no weights: ", name(t.type));
-      auto const place = f ? place_of(file, *f, t) : std::nullopt;
-      if (f && !place)
+      auto const to = type.value_or(is_float(t.type) ? t.type : tensor_type::bf16);
+      auto const place = f ? place_of(file, *f, t.name) : std::nullopt;
+      if (place || !f)
+        out.add(t, place, to);
+      else if (!out.split(file, *f, t, to))
         return fail(errc::unsupported, file.name(), ": tensor ", t.name, " has no place in models of the kind ",
                     f->model_type);
-      out.add(t, place, type.value_or(is_float(t.type) ? t.type : tensor_type::bf16));
     }
     return out;
   }
@@ -63,7 +66,8 @@ class export_plan {
   /// The data of a tensor, in `room` or where they lie.
   result<std::span<std::byte const>> data(export_step const& step, std::vector<std::byte>& room) const {
     auto const& t = step.from;
-    bool const same = safetensors::common_type(step.type) == t.type && step.how != change::add_one;
+    bool const same = safetensors::common_type(step.type) == t.type && step.how != change::add_one &&
+                      step.how != change::negative_exp;
     auto const order = row_order(step.how, step.shape.front(), shape_);
     if (!order) return fail(order.error().code(), "tensor ", t.name, ": ", order.error().message());
     if (same && order->empty() && step.how != change::transpose) return t.data;
@@ -96,6 +100,8 @@ class export_plan {
       }
       if (step.how == change::add_one)
         for (float& x : floats) x -= 1;
+      if (step.how == change::negative_exp)
+        for (float& x : floats) x = static_cast<float>(math::log(static_cast<double>(-x)));
       from_floats(target, floats, packed.data());
       if (step.how == change::transpose)
         for (std::size_t i = 0; i < columns; ++i)
@@ -108,8 +114,9 @@ class export_plan {
 
   /// Whether `f` has a place for every tensor of a file.
   static bool knows(gguf::file const& file, family const& f) {
-    return std::ranges::all_of(
-        file.tensors(), [&](auto const& t) { return t.name.starts_with("rope_") || place_of(file, f, t).has_value(); });
+    return std::ranges::all_of(file.tensors(), [&](auto const& t) {
+      return t.name.starts_with("rope_") || place_of(file, f, t.name) || place_of(file, f, part_of(t.name, 'q'));
+    });
   }
 
  private:
@@ -120,16 +127,46 @@ class export_plan {
     return loquat::detail::find_coder(builtin_formats{}, type).has_value();
   }
 
-  static std::optional<tensor_place> place_of(gguf::file const& file, family const& f, tensor_view const& t) {
-    auto const stem = t.name.substr(0, t.name.rfind('.'));
-    auto const ending = t.name.substr(stem.size());
-    if (ending != ".weight" && ending != ".bias") return std::nullopt;
+  static std::optional<tensor_place> place_of(gguf::file const& file, family const& f, std::string_view name) {
+    std::string_view ending;
+    auto const place = detail::place_of_tensor<&tensor_rule::gguf>(f, name, ending);
+    auto const stem = name.substr(0, name.size() - ending.size());
     // falcon's only norm has another name than the second of two
     if (f.architecture == "falcon" && stem.ends_with(".attn_norm") && file.find_tensor(std::string(stem) + "_2.weight"))
       for (auto const& rule : f.tensors)
-        if (tensor_place place{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, place))
-          return place;
-    return detail::place_of<&tensor_rule::gguf>(f, stem);
+        if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, own))
+          return own;
+    return place;
+  }
+
+  /// The name of the queries, keys or values in a matrix of all; empty for other tensors.
+  static std::string part_of(std::string_view name, char part) {
+    constexpr std::string_view all = ".attn_qkv.";
+    auto const at = name.find(all);
+    if (at == name.npos) return {};
+    return std::string(name.substr(0, at)) + ".attn_" + part + "." + std::string(name.substr(at + all.size()));
+  }
+
+  /// Takes queries, keys and values apart, where a folder has them as three. False if it has not, or the rows are no
+  /// such.
+  bool split(gguf::file const& file, family const& f, tensor_view const& t, tensor_type type) {
+    auto const rows = t.rank == 1 ? t.shape[0] : t.rows();
+    auto const queries = shape_.heads * shape_.head_dim, keys = shape_.kv_heads * shape_.head_dim;
+    if (rows != queries + 2 * keys || t.rank > 2) return false;
+    auto const row_bytes = t.data.size() / static_cast<std::size_t>(rows);
+    std::uint64_t first = 0;
+    for (char const part : {'q', 'k', 'v'}) {
+      auto const place = place_of(file, f, part_of(t.name, part));
+      if (!place) return false;
+      auto const count = part == 'q' ? queries : keys;
+      auto some = t;
+      some.shape[t.rank == 1 ? 0 : 1] = count;
+      some.data =
+          t.data.subspan(static_cast<std::size_t>(first) * row_bytes, static_cast<std::size_t>(count) * row_bytes);
+      add(some, place, type);
+      first += count;
+    }
+    return true;
   }
 
   void add(tensor_view const& t, std::optional<tensor_place> place, tensor_type type) {
@@ -141,13 +178,14 @@ class export_plan {
       steps_.push_back(std::move(step));
       return;
     }
-    auto const ending = t.name.substr(t.name.rfind('.'));
     auto const& rule = *place->rule;
+    auto const ending = detail::is_bare(rule) ? std::string_view() : t.name.substr(t.name.rfind('.'));
     step.how = ending == ".bias" && (rule.how == change::transpose || rule.how == change::add_one) ? change::none
                : rule.how == change::ternary                                                       ? change::none
                                                                                                    : rule.how;
     if (step.how == change::transpose) std::ranges::reverse(step.shape);
     if (rule.theirs.ends_with("shared_expert_gate")) step.shape.insert(step.shape.begin(), 1);
+    if (rule.theirs.ends_with("conv1d") && step.shape.size() == 2) step.shape.insert(step.shape.begin() + 1, 1);
     if (rule.theirs.find('@') == std::string_view::npos) {
       step.name = detail::filled(rule.theirs, *place) + std::string(ending);
       steps_.push_back(std::move(step));

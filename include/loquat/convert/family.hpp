@@ -1,13 +1,9 @@
 #pragma once
 /// \file
-/// How models of Hugging Face and GGUF files name and arrange the same things, a family of models in one constant: its
-/// names, tables of tensors and keys, and what its `config.json` may leave out. Everything that converts, in either
-/// direction, reads these tables. The arrangements of GGUF are those of llama.cpp's converters.
+/// How models of Hugging Face and GGUF files name and arrange the same things: what a table of a family of models is
+/// made of, and finding a tensor's place in one. The tables are in `families.hpp`.
 
-#include <array>
-#include <charconv>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,12 +15,13 @@ namespace loquat::hugging_face {
 /// What a tensor of a GGUF file has different from its original.
 enum class change : unsigned char {
   none,
-  query_pairs, ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
-  key_pairs,   ///< the same of key-value heads
-  fused_heads, ///< rows: all queries, keys and values, not those of each key-value head together
-  transpose,   ///< of the weight
-  add_one,     ///< to the weight
-  ternary,     ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
+  query_pairs,  ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
+  key_pairs,    ///< the same of key-value heads
+  fused_heads,  ///< rows: all queries, keys and values, not those of each key-value head together
+  transpose,    ///< of the weight
+  add_one,      ///< to the weight
+  negative_exp, ///< its exponential, less than nothing
+  ternary,      ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
 };
 
 /// A tensor's names, to which ".weight" or ".bias" is appended. `#` stands for the number of a layer, `@` for that of
@@ -93,246 +90,6 @@ inline constexpr tensor_rule common_tensors[]{
     {"blk.#.ffn_down", "model.layers.#.mlp.down_proj"},
 };
 
-/// \cond
-namespace detail {
-
-using enum change;
-using enum key_kind;
-
-inline constexpr std::string_view rms = "attention.layer_norm_rms_epsilon", layer = "attention.layer_norm_epsilon";
-
-inline constexpr tensor_rule llama_tensors[]{
-    {"blk.#.attn_q", "model.layers.#.self_attn.q_proj", query_pairs},
-    {"blk.#.attn_k", "model.layers.#.self_attn.k_proj", key_pairs},
-};
-inline constexpr tensor_rule mixtral_tensors[]{
-    {"blk.#.attn_q", "model.layers.#.self_attn.q_proj", query_pairs},
-    {"blk.#.attn_k", "model.layers.#.self_attn.k_proj", key_pairs},
-    {"blk.#.ffn_gate_inp", "model.layers.#.block_sparse_moe.gate"},
-    {"blk.#.ffn_gate_exps", "model.layers.#.block_sparse_moe.experts.@.w1"},
-    {"blk.#.ffn_down_exps", "model.layers.#.block_sparse_moe.experts.@.w2"},
-    {"blk.#.ffn_up_exps", "model.layers.#.block_sparse_moe.experts.@.w3"},
-};
-inline constexpr tensor_rule qwen_moe_tensors[]{
-    {"blk.#.ffn_gate_inp", "model.layers.#.mlp.gate"},
-    {"blk.#.ffn_gate_exps", "model.layers.#.mlp.experts.@.gate_proj"},
-    {"blk.#.ffn_up_exps", "model.layers.#.mlp.experts.@.up_proj"},
-    {"blk.#.ffn_down_exps", "model.layers.#.mlp.experts.@.down_proj"},
-    {"blk.#.ffn_gate_inp_shexp", "model.layers.#.mlp.shared_expert_gate"},
-    {"blk.#.ffn_gate_shexp", "model.layers.#.mlp.shared_expert.gate_proj"},
-    {"blk.#.ffn_up_shexp", "model.layers.#.mlp.shared_expert.up_proj"},
-    {"blk.#.ffn_down_shexp", "model.layers.#.mlp.shared_expert.down_proj"},
-};
-inline constexpr tensor_rule gemma_tensors[]{
-    {"output_norm", "model.norm", add_one},
-    {"blk.#.attn_norm", "model.layers.#.input_layernorm", add_one},
-    {"blk.#.ffn_norm", "model.layers.#.post_attention_layernorm", add_one},
-};
-inline constexpr tensor_rule gemma2_tensors[]{
-    {"output_norm", "model.norm", add_one},
-    {"blk.#.attn_norm", "model.layers.#.input_layernorm", add_one},
-    {"blk.#.post_attention_norm", "model.layers.#.post_attention_layernorm", add_one},
-    {"blk.#.ffn_norm", "model.layers.#.pre_feedforward_layernorm", add_one},
-    {"blk.#.post_ffw_norm", "model.layers.#.post_feedforward_layernorm", add_one},
-    {"blk.#.attn_q_norm", "model.layers.#.self_attn.q_norm", add_one},
-    {"blk.#.attn_k_norm", "model.layers.#.self_attn.k_norm", add_one},
-};
-inline constexpr tensor_rule phi2_tensors[]{
-    {"output_norm", "model.final_layernorm"},
-    {"blk.#.attn_output", "model.layers.#.self_attn.dense"},
-    {"blk.#.ffn_up", "model.layers.#.mlp.fc1"},
-    {"blk.#.ffn_down", "model.layers.#.mlp.fc2"},
-};
-inline constexpr tensor_rule phi3_tensors[]{
-    {"blk.#.attn_qkv", "model.layers.#.self_attn.qkv_proj"},
-    {"blk.#.ffn_up", "model.layers.#.mlp.gate_up_proj"},
-};
-inline constexpr tensor_rule gpt2_tensors[]{
-    {"token_embd", "transformer.wte"},
-    {"position_embd", "transformer.wpe"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.#.attn_norm", "transformer.h.#.ln_1"},
-    {"blk.#.attn_qkv", "transformer.h.#.attn.c_attn", transpose},
-    {"blk.#.attn_output", "transformer.h.#.attn.c_proj", transpose},
-    {"blk.#.ffn_norm", "transformer.h.#.ln_2"},
-    {"blk.#.ffn_up", "transformer.h.#.mlp.c_fc", transpose},
-    {"blk.#.ffn_down", "transformer.h.#.mlp.c_proj", transpose},
-};
-inline constexpr tensor_rule gptneox_tensors[]{
-    {"token_embd", "gpt_neox.embed_in"},
-    {"output_norm", "gpt_neox.final_layer_norm"},
-    {"output", "embed_out"},
-    {"blk.#.attn_norm", "gpt_neox.layers.#.input_layernorm"},
-    {"blk.#.attn_qkv", "gpt_neox.layers.#.attention.query_key_value", fused_heads},
-    {"blk.#.attn_output", "gpt_neox.layers.#.attention.dense"},
-    {"blk.#.ffn_norm", "gpt_neox.layers.#.post_attention_layernorm"},
-    {"blk.#.ffn_up", "gpt_neox.layers.#.mlp.dense_h_to_4h"},
-    {"blk.#.ffn_down", "gpt_neox.layers.#.mlp.dense_4h_to_h"},
-};
-inline constexpr tensor_rule falcon_tensors[]{
-    {"token_embd", "transformer.word_embeddings"},
-    {"output_norm", "transformer.ln_f"},
-    {"blk.#.attn_norm", "transformer.h.#.input_layernorm"},
-    {"blk.#.attn_norm", "transformer.h.#.ln_mlp"},
-    {"blk.#.attn_norm_2", "transformer.h.#.ln_attn"},
-    {"blk.#.attn_qkv", "transformer.h.#.self_attention.query_key_value", fused_heads},
-    {"blk.#.attn_output", "transformer.h.#.self_attention.dense"},
-    {"blk.#.ffn_up", "transformer.h.#.mlp.dense_h_to_4h"},
-    {"blk.#.ffn_down", "transformer.h.#.mlp.dense_4h_to_h"},
-};
-inline constexpr tensor_rule starcoder2_tensors[]{
-    {"blk.#.ffn_up", "model.layers.#.mlp.c_fc"},
-    {"blk.#.ffn_down", "model.layers.#.mlp.c_proj"},
-};
-inline constexpr tensor_rule olmo2_tensors[]{
-    {"blk.#.post_attention_norm", "model.layers.#.post_attention_layernorm"},
-    {"blk.#.post_ffw_norm", "model.layers.#.post_feedforward_layernorm"},
-};
-inline constexpr tensor_rule bitnet_tensors[]{
-    {"blk.#.attn_sub_norm", "model.layers.#.self_attn.inner_attn_ln"},
-    {"blk.#.ffn_sub_norm", "model.layers.#.mlp.ffn_layernorm"},
-    {"blk.#.attn_q", "model.layers.#.self_attn.q_proj", ternary},
-    {"blk.#.attn_k", "model.layers.#.self_attn.k_proj", ternary},
-    {"blk.#.attn_v", "model.layers.#.self_attn.v_proj", ternary},
-    {"blk.#.attn_output", "model.layers.#.self_attn.o_proj", ternary},
-    {"blk.#.ffn_gate", "model.layers.#.mlp.gate_proj", ternary},
-    {"blk.#.ffn_up", "model.layers.#.mlp.up_proj", ternary},
-    {"blk.#.ffn_down", "model.layers.#.mlp.down_proj", ternary},
-};
-
-inline constexpr key_rule granite_keys[]{
-    {"attention.scale", "attention_multiplier", number},
-    {"embedding_scale", "embedding_multiplier", number},
-    {"residual_scale", "residual_multiplier", number},
-    {"logit_scale", "logits_scaling", number},
-};
-inline constexpr key_rule qwen_moe_keys[]{
-    {"expert_count", "num_experts"},
-    {"expert_feed_forward_length", "moe_intermediate_size"},
-    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
-};
-inline constexpr key_rule gemma2_keys[]{
-    {"attention.sliding_window", "sliding_window"},
-    {"attn_logit_softcapping", "attn_logit_softcapping", number},
-    {"final_logit_softcapping", "final_logit_softcapping", number},
-};
-inline constexpr key_rule window_keys[]{{"attention.sliding_window", "sliding_window"}};
-inline constexpr key_rule gpt2_keys[]{
-    {"context_length", "n_positions n_ctx"}, {"embedding_length", "n_embd"},     {"block_count", "n_layer"},
-    {"feed_forward_length", "n_inner"},      {"attention.head_count", "n_head"}, {layer, "layer_norm_epsilon", number},
-};
-inline constexpr key_rule parallel_keys[]{{"use_parallel_residual", "use_parallel_residual", flag}};
-inline constexpr key_rule falcon_keys[]{
-    {"attention.head_count_kv", "num_kv_heads n_head_kv"},
-    {"feed_forward_length", "ffn_hidden_size"},
-    {layer, "layer_norm_epsilon", number},
-};
-inline constexpr key_rule starcoder2_keys[]{{layer, "norm_epsilon", number}};
-inline constexpr key_rule command_r_keys[]{{"logit_scale", "logit_scale", number}};
-
-} // namespace detail
-/// \endcond
-
-/// All of them. Where several have an architecture, the first without experts is what a file without is taken for.
-inline constexpr family families[]{
-    {"llama", "llama", "LlamaForCausalLM", "model.", "silu", detail::rms, detail::llama_tensors, {}},
-    {"llama",
-     "mistral",
-     "MistralForCausalLM",
-     "model.",
-     "silu",
-     detail::rms,
-     detail::llama_tensors,
-     {},
-     R"({"num_key_value_heads":8})"},
-    {"llama",
-     "mixtral",
-     "MixtralForCausalLM",
-     "model.",
-     "silu",
-     detail::rms,
-     detail::mixtral_tensors,
-     {},
-     R"({"num_key_value_heads":8,"num_local_experts":8,"num_experts_per_tok":2,"rope_theta":1e6,"rms_norm_eps":1e-5})"},
-    {"granite", "granite", "GraniteForCausalLM", "model.", "silu", detail::rms, detail::llama_tensors,
-     detail::granite_keys},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM", "model.", "silu", detail::rms, {}, {}},
-    {"qwen2moe", "qwen2_moe", "Qwen2MoeForCausalLM", "model.", "silu", detail::rms, detail::qwen_moe_tensors,
-     detail::qwen_moe_keys, R"({"num_experts_per_tok":4,"norm_topk_prob":false})"},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM", "model.", "silu", detail::rms, {}, {}, R"({"head_dim":128})"},
-    {"qwen3moe", "qwen3_moe", "Qwen3MoeForCausalLM", "model.", "silu", detail::rms, detail::qwen_moe_tensors,
-     detail::qwen_moe_keys, R"({"num_experts_per_tok":8,"norm_topk_prob":false})"},
-    {"gemma",
-     "gemma",
-     "GemmaForCausalLM",
-     "model.",
-     "gelu",
-     detail::rms,
-     detail::gemma_tensors,
-     {},
-     R"({"head_dim":256,"rms_norm_eps":1e-6,"tie_word_embeddings":true})"},
-    {"gemma2", "gemma2", "Gemma2ForCausalLM", "model.", "gelu", detail::rms, detail::gemma2_tensors,
-     detail::gemma2_keys,
-     R"({"head_dim":256,"rms_norm_eps":1e-6,"tie_word_embeddings":true,"sliding_window":4096,
-         "query_pre_attn_scalar":256,"attn_logit_softcapping":50.0,"final_logit_softcapping":30.0})"},
-    {"gemma3", "gemma3_text", "Gemma3ForCausalLM", "model.", "gelu", detail::rms, detail::gemma2_tensors,
-     detail::window_keys,
-     R"({"head_dim":256,"rms_norm_eps":1e-6,"tie_word_embeddings":true,"sliding_window":4096,"num_attention_heads":8,
-         "num_key_value_heads":4,"max_position_embeddings":131072,"rope_theta":1e6,"query_pre_attn_scalar":256})"},
-    {"gemma3", "gemma3", "Gemma3ForConditionalGeneration", "model.", "gelu", detail::rms, detail::gemma2_tensors,
-     detail::window_keys,
-     R"({"head_dim":256,"rms_norm_eps":1e-6,"tie_word_embeddings":true,"sliding_window":4096,"num_attention_heads":8,
-         "num_key_value_heads":4,"max_position_embeddings":131072,"rope_theta":1e6,"query_pre_attn_scalar":256})"},
-    {"phi2",
-     "phi",
-     "PhiForCausalLM",
-     "model.",
-     "gelu",
-     detail::layer,
-     detail::phi2_tensors,
-     {},
-     R"({"partial_rotary_factor":0.5,"layer_norm_eps":1e-5})"},
-    {"phi3", "phi3", "Phi3ForCausalLM", "model.", "silu", detail::rms, detail::phi3_tensors, detail::window_keys,
-     R"({"rms_norm_eps":1e-5})"},
-    {"gpt2", "gpt2", "GPT2LMHeadModel", "transformer.", "gelu", detail::layer, detail::gpt2_tensors, detail::gpt2_keys,
-     R"({"layer_norm_epsilon":1e-5})", false},
-    {"gptneox", "gpt_neox", "GPTNeoXForCausalLM", "gpt_neox.", "gelu", detail::layer, detail::gptneox_tensors,
-     detail::parallel_keys, R"({"rotary_pct":0.25,"use_parallel_residual":true,"layer_norm_eps":1e-5})"},
-    {"falcon", "falcon", "FalconForCausalLM", "transformer.", "gelu", detail::layer, detail::falcon_tensors,
-     detail::falcon_keys, R"({"max_position_embeddings":2048,"layer_norm_epsilon":1e-5,"parallel_attn":true,
-         "multi_query":true,"new_decoder_architecture":false})"},
-    {"starcoder2", "starcoder2", "Starcoder2ForCausalLM", "model.", "gelu", detail::layer, detail::starcoder2_tensors,
-     detail::starcoder2_keys, R"({"norm_epsilon":1e-5})"},
-    {"stablelm",
-     "stablelm",
-     "StableLmForCausalLM",
-     "model.",
-     "silu",
-     detail::layer,
-     {},
-     detail::parallel_keys,
-     R"({"partial_rotary_factor":0.25,"layer_norm_eps":1e-5,"use_parallel_residual":false})"},
-    {"olmo2",
-     "olmo2",
-     "Olmo2ForCausalLM",
-     "model.",
-     "silu",
-     detail::rms,
-     detail::olmo2_tensors,
-     {},
-     R"({"rms_norm_eps":1e-5})"},
-    {"command-r",
-     "cohere",
-     "CohereForCausalLM",
-     "model.",
-     "silu",
-     detail::layer,
-     {},
-     detail::command_r_keys,
-     R"({"logit_scale":0.0625,"layer_norm_eps":1e-5,"tie_word_embeddings":true})"},
-    {"bitnet", "bitnet", "BitnetForCausalLM", "model.", "silu", detail::rms, detail::bitnet_tensors, {}},
-};
-
 /// A tensor's place: the rule that names it, the layer and the expert.
 struct tensor_place {
   tensor_rule const* rule = nullptr;
@@ -368,6 +125,27 @@ constexpr std::optional<tensor_place> place_of(family const& f, std::string_view
   return std::nullopt;
 }
 
+/// Whether tensors of a rule are called so without ".weight".
+constexpr bool is_bare(tensor_rule const& rule) noexcept {
+  return rule.gguf.ends_with(".ssm_a") || rule.gguf.ends_with(".ssm_d");
+}
+
+/// The place of a tensor by all of its name, and the part behind the rule's: ".weight", ".bias" or nothing.
+template <std::string_view tensor_rule::*Name>
+constexpr std::optional<tensor_place> place_of_tensor(family const& f, std::string_view name,
+                                                      std::string_view& ending) noexcept {
+  auto const place = place_of<Name>(f, name);
+  ending = {};
+  if (place && is_bare(*place->rule)) return place;
+  for (std::string_view const end : {".weight", ".bias"})
+    if (name.ends_with(end)) {
+      ending = end;
+      auto const found = place_of<Name>(f, name.substr(0, name.size() - end.size()));
+      return found && !is_bare(*found->rule) ? found : std::nullopt;
+    }
+  return std::nullopt;
+}
+
 /// A rule's name with its numbers.
 inline std::string filled(std::string_view pattern, tensor_place const& place) {
   std::string out;
@@ -384,14 +162,5 @@ inline std::string filled(std::string_view pattern, tensor_place const& place) {
 
 } // namespace detail
 /// \endcond
-
-/// The family of a class or, if it is in none, of a `model_type`; null if there is none.
-constexpr family const* find_family(std::string_view model_class, std::string_view model_type) noexcept {
-  for (auto const& f : families)
-    if (f.model_class == model_class) return &f;
-  for (auto const& f : families)
-    if (f.model_type == model_type) return &f;
-  return nullptr;
-}
 
 } // namespace loquat::hugging_face

@@ -8,6 +8,7 @@
 ///     auto tok = loquat::tokenizer_from(file).value();
 
 #include <loquat/convert/config.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/family.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/tokenizer_files.hpp>
@@ -17,6 +18,7 @@
 #include <loquat/format/safetensors.hpp>
 #include <loquat/format/tensor.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +66,13 @@ class folder {
     std::vector<made_tensor> made;
     auto const sizes = write_metadata(out.writer_, f, *c, made);
     if (!sizes) return sizes.error();
+    if (f.architecture == "bert") { // as sentence-transformers have it
+      auto const pooling = detail::json_file::open(path + "1_Pooling/config.json");
+      if (!pooling) return pooling.error();
+      bool const first = (*pooling)["pooling_mode_cls_token"].as_bool().value_or(false);
+      bool const mean = (*pooling)["pooling_mode_mean_tokens"].as_bool().value_or(false);
+      if (first || mean) out.writer_.add("bert.pooling_type", std::uint32_t{first ? 2u : 1u});
+    }
     auto plan = weight_plan::make(out.weights_, f, *c, *sizes, std::move(made));
     if (!plan) return plan.error().within(path);
     if (c->failed()) return c->first_error();
@@ -73,8 +82,8 @@ class folder {
       out.tensors_.push_back({r.name, r.type, r.rank, r.shape, {}});
       if (r.name == "token_embd.weight") tokens = static_cast<std::size_t>(r.shape[1]);
     }
-    if (options.tokenizer)
-      if (auto done = detail::tokenizer_files(path, out.writer_).write(*c, tokens); !done) return done.error();
+    detail::tokenizer_files files(path, out.writer_);
+    if (auto done = options.tokenizer ? files.write(*c, tokens) : files.write_none(*c); !done) return done.error();
     return out;
   }
 
@@ -158,11 +167,22 @@ class folder {
   gguf::writer writer_;
 };
 
-/// Opens a folder and presents it as a GGUF file. Errors: those of `folder::open`.
-inline result<gguf::file> open(std::string const& path, folder_options const& options = {}) {
+/// `open`, a template so that programs can have it compiled once (see `tokenizer_code`).
+template <class = void> struct folder_loader {
+  static result<gguf::file> open(std::string const& path, folder_options const& options); ///< what `open` returns
+};
+template <class T> result<gguf::file> folder_loader<T>::open(std::string const& path, folder_options const& options) {
   auto found = folder::open(path, options);
   if (!found) return found.error();
   return std::move(*found).load();
+}
+#ifdef LOQUAT_SEPARATE_TOKENIZERS
+extern template struct folder_loader<>;
+#endif
+
+/// Opens a folder and presents it as a GGUF file. Errors: those of `folder::open`.
+inline result<gguf::file> open(std::string const& path, folder_options const& options = {}) {
+  return folder_loader<>::open(path, options);
 }
 
 } // namespace loquat::hugging_face

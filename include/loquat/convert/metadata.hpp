@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace loquat::hugging_face {
@@ -53,6 +55,7 @@ class metadata_writer {
 
   result<shape> write(std::vector<made_tensor>& made) {
     refuse();
+    if (f_.architecture == "mamba") return write_recurrent();
     shape s = sizes();
     for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
       for (auto const& rule : rules) add(rule);
@@ -65,6 +68,10 @@ class metadata_writer {
     if (f_.architecture == "phi3" && !has("attention.sliding_window"))
       put("attention.sliding_window", std::uint32_t{0}); // which others want to read
     if (f_.rotates) rotary(s, made);
+    if (f_.architecture == "bert") {
+      put("attention.causal", false);
+      out_.add("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(in_.size("type_vocab_size")));
+    }
     if (in_.failed()) return in_.first_error();
     return s;
   }
@@ -89,6 +96,20 @@ class metadata_writer {
     if (auto const pattern = in_.find("sliding_window_pattern");
         pattern && f_.architecture == "gemma3" && pattern.as_int64().value_or(0) != 6)
       in_.wrong("sliding_window_pattern", "expected 6", errc::unsupported);
+  }
+
+  /// Mamba has no heads, and no positions; others want to read the keys all the same.
+  result<shape> write_recurrent() {
+    auto const embedding = in_.size("hidden_size d_model");
+    for (auto const* zero : {"feed_forward_length", "attention.head_count"}) put(zero, std::uint32_t{0});
+    put("context_length", std::uint32_t{1} << 20);
+    if (!in_.find("time_step_rank dt_rank").as_int64()) // "auto"
+      put("ssm.time_step_rank", static_cast<std::uint32_t>(embedding / 16 + (embedding % 16 != 0)));
+    for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
+      for (auto const& rule : rules) add(rule);
+    if (!has("ssm.inner_size")) put("ssm.inner_size", static_cast<std::uint32_t>(2 * embedding));
+    if (in_.failed()) return in_.first_error();
+    return shape{};
   }
 
   shape sizes() {
@@ -118,10 +139,11 @@ class metadata_writer {
   /// Gemma's factor of scores, where it is not what follows from the sizes.
   void scale(shape const& s) {
     auto const scalar = in_.number("query_pre_attn_scalar", static_cast<double>(s.head_dim));
-    auto const wide = static_cast<double>(in_.size("hidden_size")) / static_cast<double>(s.heads);
+    auto const layers = in_.size("num_hidden_layers");
+    bool const broad = layers == (f_.architecture == "gemma2" ? 46 : 62); // the largest ones have another rule
+    auto const usual = static_cast<double>(broad ? in_.size("hidden_size") / s.heads : s.head_dim);
     if (!(scalar > 0)) return in_.wrong("query_pre_attn_scalar", "expected a positive number");
-    if (scalar != static_cast<double>(s.head_dim) && scalar != wide)
-      put("attention.scale", static_cast<float>(1 / math::sqrt(static_cast<float>(scalar))));
+    if (scalar != usual) put("attention.scale", 1 / math::sqrt(static_cast<float>(scalar)));
   }
 
   void rotary(shape& s, std::vector<made_tensor>& made) {

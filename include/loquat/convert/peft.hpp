@@ -5,7 +5,7 @@
 /// in, by the tables that convert models.
 
 #include <loquat/convert/config.hpp>
-#include <loquat/convert/family.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/rows.hpp>
 #include <loquat/core/math.hpp>

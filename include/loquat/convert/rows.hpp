@@ -11,6 +11,7 @@
 #include <loquat/format/tensor.hpp>
 #include <loquat/io/bytes.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -7,6 +7,7 @@
 
 #include <loquat/convert/export_config.hpp>
 #include <loquat/convert/export_weights.hpp>
+#include <loquat/convert/families.hpp>
 #include <loquat/convert/family.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/gguf.hpp>
@@ -15,6 +16,7 @@
 #include <loquat/tokenizer/sources/gguf.hpp>
 #include <loquat/tokenizer/sources/save_json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>

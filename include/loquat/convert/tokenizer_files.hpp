@@ -12,6 +12,7 @@
 #include <loquat/io/mmap.hpp>
 #include <loquat/tokenizer/load.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,9 @@ inline result<std::optional<std::string>> text_of_file(std::string const& path) 
   auto const mapped = mapped_file::open(path);
   if (!mapped && mapped.error().code() == errc::missing) return std::optional<std::string>();
   if (!mapped) return mapped.error();
+  constexpr std::size_t most = std::size_t{256} << 20; // ten times the largest there are
+  if (mapped->bytes().size() > most)
+    return fail(errc::unsupported, path, ": ", mapped->bytes().size(), " bytes, expected at most ", most);
   std::vector<char> copy;
   return std::optional(std::string(as_text(mapped->bytes(), copy)));
 }
@@ -73,14 +77,22 @@ class tokenizer_files {
     }
     auto definition = read();
     if (!definition) return definition.error();
-    if (!*definition) {
-      out_.add("tokenizer.ggml.model", std::string_view("none"));
-      return write_ids(c);
-    }
+    if (!*definition) return write_none(c);
     auto const rows = write_tokenizer(out_, **definition, size);
     if (!rows) return rows.error().within(folder_);
     write_roles(c, **definition, *rows);
     return write_template();
+  }
+
+  /// Says that there is no tokenizer, and which tokens begin and end texts.
+  result<void> write_none(config const& c) {
+    out_.add("tokenizer.ggml.model", std::string_view("none"));
+    for (auto const* name : {"bos", "eos"}) {
+      auto const v = c.find(std::string(name) + "_token_id");
+      auto const id = (v.kind() == json::kind::array ? v[std::size_t{0}] : v).as_int64();
+      if (id && *id >= 0 && *id < std::int64_t{1} << 31) put_id(name, static_cast<token>(*id));
+    }
+    return {};
   }
 
  private:
@@ -192,16 +204,6 @@ class tokenizer_files {
     };
     flag("add_bos_token", wrapped.begin != no_token || (scored && d.postprocessors.empty()));
     flag("add_eos_token", wrapped.end != no_token || d.model.holds<token_model::unigram>());
-  }
-
-  /// Tokens that end texts, of a folder without a tokenizer.
-  result<void> write_ids(config const& c) {
-    for (auto const* name : {"bos", "eos"}) {
-      auto const v = c.find(std::string(name) + "_token_id");
-      auto const id = (v.kind() == json::kind::array ? v[std::size_t{0}] : v).as_int64();
-      if (id && *id >= 0 && *id < std::int64_t{1} << 31) put_id(name, static_cast<token>(*id));
-    }
-    return {};
   }
 
   result<void> write_template() {

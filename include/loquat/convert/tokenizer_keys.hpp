@@ -121,14 +121,15 @@ constexpr bool splits_alike(pretokenize::step const& a, pretokenize::step const&
   return a.holds<p::whitespace_split>();
 }
 
-/// Whether a definition splits texts by the rules of a name; they may lack NFC, which other readers do not do.
-inline bool is_split_by(tokenizer_definition const& d, gguf_pre::rules const& r, bool nfc) {
+/// Whether a definition splits texts by the rules of a name. With less strictness they may differ in NFC, which other
+/// readers do not do, and then in what becomes of words that are pieces, which few merges leave a choice.
+inline bool is_split_by(tokenizer_definition const& d, gguf_pre::rules const& r, int strictness) {
   auto const& model = d.model.get<token_model::bpe>();
-  if (r.has(gguf_pre::characters) || r.has(gguf_pre::ranks) || r.has(gguf_pre::whole_words) != model.whole_words)
-    return false;
+  if (r.has(gguf_pre::characters) || r.has(gguf_pre::ranks)) return false;
+  if (strictness > 0 && r.has(gguf_pre::whole_words) != model.whole_words) return false;
   for (auto const& step : d.normalizers)
     if (!step.holds<normalize::nfc>()) return false;
-  if (nfc && r.has(gguf_pre::nfc) != !d.normalizers.empty()) return false;
+  if (strictness > 1 && r.has(gguf_pre::nfc) != !d.normalizers.empty()) return false;
   for (bool const prefix : {false, true}) {
     auto const steps = gguf_pre::steps(r, prefix);
     if (std::equal(steps.begin(), steps.end(), d.pretokenizers.begin(), d.pretokenizers.end(), splits_alike))
@@ -142,11 +143,11 @@ inline std::optional<std::string_view> pre_name(tokenizer_definition const& d) {
   constexpr std::string_view known[]{"llama-bpe", "gpt-2",  "qwen2",        "starcoder",      "command-r",
                                      "gpt-4o",    "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3",
                                      "falcon",    "olmo",   "bloom"};
-  for (bool const nfc : {true, false}) {
+  for (int strictness = 2; strictness >= 0; --strictness) {
     for (auto const name : known)
-      if (auto const r = gguf_pre::find(name); r && is_split_by(d, *r, nfc)) return name;
+      if (auto const r = gguf_pre::find(name); r && is_split_by(d, *r, strictness)) return name;
     for (auto const& r : gguf_pre::names)
-      if (is_split_by(d, r, nfc)) return r.name;
+      if (is_split_by(d, r, strictness)) return r.name;
   }
   return std::nullopt;
 }

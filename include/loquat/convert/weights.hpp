@@ -7,6 +7,7 @@
 #include <loquat/convert/family.hpp>
 #include <loquat/convert/metadata.hpp>
 #include <loquat/convert/rows.hpp>
+#include <loquat/core/math.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/safetensors.hpp>
 #include <loquat/format/tensor.hpp>
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,10 +81,10 @@ class weight_plan {
   /// What models do not need: masks and frequencies that follow from sizes, and parts that see or hear.
   static bool is_needless(std::string_view name) noexcept {
     for (std::string_view const end : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
-                                       ".attention.masked_bias", ".input_scale", ".activation_scale"})
+                                       ".attention.masked_bias", ".input_scale", ".activation_scale", ".position_ids"})
       if (name.ends_with(end)) return true;
-    for (std::string_view const start :
-         {"vision_tower.", "model.vision_tower.", "multi_modal_projector.", "model.multi_modal_projector."})
+    for (std::string_view const start : {"vision_tower.", "model.vision_tower.", "multi_modal_projector.", "pooler.",
+                                         "bert.pooler.", "cls.", "model.multi_modal_projector."})
       if (name.starts_with(start)) return true;
     return false;
   }
@@ -104,10 +106,8 @@ class weight_plan {
     std::size_t const most_experts = 4096;
     for (auto const& t : in.tensors()) {
       if (is_needless(t.name) || is_scale(t.name)) continue;
-      auto const dot = t.name.rfind('.');
-      auto const stem = t.name.substr(0, dot == t.name.npos ? t.name.size() : dot);
-      auto const ending = t.name.substr(stem.size());
-      auto const place = ending == ".weight" || ending == ".bias" ? find(f, stem) : std::nullopt;
+      std::string_view ending;
+      auto const place = find(f, t.name, ending);
       if (!place)
         return fail(errc::unsupported, "tensor ", t.name, " has no place in models of the kind ", f.model_type);
       if (place->rule->gguf == "output" && tied) continue;
@@ -144,14 +144,14 @@ class weight_plan {
   }
 
   /// A tensor's place, also where a bare model leaves out the prefix, or a bigger one has its own.
-  static std::optional<tensor_place> find(family const& f, std::string_view stem) {
+  static std::optional<tensor_place> find(family const& f, std::string_view name, std::string_view& ending) {
     for (std::string_view const outer : {"language_model.", "model.language_model."})
-      if (stem.starts_with(outer) && f.model_type == "gemma3") {
-        stem.remove_prefix(outer.size());
+      if (name.starts_with(outer) && f.model_type == "gemma3") {
+        name.remove_prefix(outer.size());
         break;
       }
-    if (auto const place = detail::place_of<&tensor_rule::theirs>(f, stem)) return place;
-    return detail::place_of<&tensor_rule::theirs>(f, std::string(f.prefix) + std::string(stem));
+    if (auto const place = detail::place_of_tensor<&tensor_rule::theirs>(f, name, ending)) return place;
+    return detail::place_of_tensor<&tensor_rule::theirs>(f, std::string(f.prefix) + std::string(name), ending);
   }
 
   /// Type and shape of a tensor whose sources are known.
@@ -168,6 +168,9 @@ class weight_plan {
         return wrong("another type or shape than that of another expert");
     auto dimensions = first.shape;
     while (dimensions.size() > 1 && dimensions.front() == 1) dimensions.erase(dimensions.begin());
+    std::string_view const name = r.name;
+    if (name.ends_with("ssm_conv1d.weight") && dimensions.size() == 3 && dimensions[1] == 1)
+      dimensions.erase(dimensions.begin() + 1); // as many filters as channels
     if (dimensions.empty() || dimensions.size() > max_rank || (stack && dimensions.size() != 2))
       return wrong("expected ", stack ? "two" : "one to four", " dimensions, found ", dimensions.size());
     if (r.how == change::transpose) {
@@ -194,7 +197,8 @@ class weight_plan {
   static tensor_type type_for(recipe const& r, safetensors::tensor const& from) {
     std::string_view const name = r.name;
     if (r.rank == 1 || name.ends_with("_norm.weight") || name.ends_with("ffn_gate_inp.weight") ||
-        name == "position_embd.weight" || from.type == safetensors::element::f64)
+        name == "position_embd.weight" || name == "token_types.weight" || name.ends_with("ssm_conv1d.weight") ||
+        name.ends_with("ssm_a") || from.type == safetensors::element::f64)
       return tensor_type::f32;
     if (auto const same = safetensors::common_type(from.type); same && *same != tensor_type::i8) return *same;
     return r.scales.front() ? tensor_type::bf16 : tensor_type::f16; // in which 8-bit floats are exact
@@ -226,8 +230,8 @@ class weight_plan {
     auto const scales = floats_of(r.scales[which]);
     auto const mean = r.how == change::ternary ? mean_magnitude(from) : 0.0f;
     auto const to_width = out.size() / (rows * columns);
-    bool const same =
-        safetensors::common_type(from.type) == r.type && scales.empty() && mean == 0 && r.how != change::add_one;
+    bool const same = safetensors::common_type(from.type) == r.type && scales.empty() && mean == 0 &&
+                      r.how != change::add_one && r.how != change::negative_exp;
     std::vector<std::byte> column(turned ? columns * width : 0);
     std::vector<float> floats(same ? 0 : columns);
     for (std::size_t row = 0; row < rows; ++row) {
@@ -248,6 +252,7 @@ class weight_plan {
         if (!scales.empty())
           x *= scales[scale_place(scales.size(), order->empty() ? row : (*order)[row], i, rows, columns)];
         if (r.how == change::add_one) x += 1;
+        if (r.how == change::negative_exp) x = -static_cast<float>(math::exp(static_cast<double>(x)));
         if (mean != 0) x = std::fabs(x / mean) > 0.5f ? std::copysign(mean, x) : 0.0f;
       }
       from_floats(r.type, floats, target);

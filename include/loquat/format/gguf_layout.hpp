@@ -79,6 +79,10 @@ constexpr std::uint64_t align_up(std::uint64_t offset, std::uint64_t alignment) 
 constexpr result<void> read_start(byte_reader<char>& reader, layout& out, std::uint64_t& tensors, std::uint64_t& keys) {
   auto const magic = reader.text(4);
   if (!reader) return reader.failure();
+  for (std::string_view const old : {"lmgg", "fmgg", "tjgg", "algg", "ggml", "ggmf", "ggjt", "ggla"})
+    if (magic == old)
+      return fail(errc::unsupported, "a ggml file from before GGUF (", magic, "); convert the original model with ",
+                  "`loquat convert`, or this file with llama.cpp's convert_llama_ggml_to_gguf.py");
   if (magic != "GGUF") return fail(errc::malformed, "not a GGUF file: does not begin with \"GGUF\"");
   out.version = reader.read<std::uint32_t>();
   if (reader && (out.version & 0xffff) == 0 && out.version != 0)

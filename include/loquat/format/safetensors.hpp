@@ -203,6 +203,7 @@ class file {
     return {};
   }
   constexpr result<void> read_notes(json::value value) {
+    if (value.kind() != json::kind::object) return fail(errc::malformed, "expected an object");
     for (auto const& [key, text] : value.members()) {
       auto const found = text.as_string();
       if (!found) return found.error();
@@ -240,7 +241,7 @@ class file {
   }
 
   static result<file> open_index(std::string const& path, file_access access) {
-    auto const mapped = mapped_file::open(path, file_access::copied);
+    auto const mapped = mapped_file::open(path);
     if (!mapped) return mapped.error();
     std::vector<char> copy;
     auto const index = json::parse(as_text(mapped->bytes(), copy), {.max_depth = 8});

@@ -93,6 +93,11 @@ class parameter_reader {
     auto const value = file_->get_or<std::string_view>(view(key_of(suffix)), "");
     return value ? *value : (note(value.error()), "");
   }
+  /// Whether the file has it, and it is not 0.
+  constexpr bool has_some(std::string_view suffix) const {
+    auto const value = file_->get<std::uint64_t>(view(key_of(suffix)));
+    return has(suffix) && (!value || *value != 0);
+  }
   constexpr bool has(std::string_view suffix) const { return file_->find(view(key_of(suffix))) != nullptr; }
 
   constexpr void require(bool holds, errc code, auto const&... message) {
@@ -219,7 +224,7 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.rope_magnitude = read.number("rope.scaling.attn_factor", 1);
   h.original_context = read.size("rope.scaling.original_context_length", h.context);
   h.parallel = read.flag("use_parallel_residual", a.block == block_form::parallel);
-  if (a.window != window_layers::none && read.has("attention.sliding_window"))
+  if (a.window != window_layers::none && read.has_some("attention.sliding_window")) // files of Phi-4 say 0: none
     h.window = read.size("attention.sliding_window");
   auto const head = a.latent ? h.latent.key : h.head_dim;
   auto const width = a.broad_scores == h.layers ? static_cast<float>(h.embedding) / static_cast<float>(h.heads)

@@ -91,7 +91,7 @@ requires(ModelBuilder<Builders, B>&&...) class basic_model<type_list<Builders...
       return Builder::build(file, backend, options);
     } else {
       if (options.rope != rope_override{})
-        return fail(errc::unsupported, file.name(), ": ", Builder::name(), " has no rotary embedding to override");
+        return fail(errc::unsupported, file.name(), ": the builder of ", Builder::name(), " takes no rope override");
       return Builder::build(file, backend);
     }
   }

@@ -5,6 +5,7 @@
 #include <loquat/core/math.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/model/hyperparameters.hpp>
+#include <loquat/quant/i2_s.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -40,7 +41,8 @@ struct rope_override {
 
 /// What `load` and builders take besides a file.
 struct model_options {
-  rope_override rope{}; ///< for longer texts
+  rope_override rope{};                       ///< for longer texts
+  i2_s_order ternary_order = i2_s_order::x86; ///< where matrices of I2_S were packed, which files do not say
 };
 
 /// Applies an override to the sizes of a model, whose `context` grows to the original one times the factor.

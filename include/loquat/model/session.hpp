@@ -144,9 +144,8 @@ template <Backend B> class session {
     advance(ids.size());
   }
 
-  constexpr std::size_t cached() const noexcept {
-    return cached_;
-  } ///< leading tokens with keys and values in the cache
+  /// Leading tokens whose keys and values are in the cache.
+  constexpr std::size_t cached() const noexcept { return cached_; }
   /// The tokens to compute again before others come, at most a batch: those behind the cached ones.
   constexpr std::span<token const> to_compute() const noexcept {
     return history_.subspan(cached_, std::min(batch_, length_ - cached_));

@@ -280,7 +280,7 @@ template <architecture A> struct transformer {
     if (A.rope == rope_style::none && options.rope != rope_override{})
       return fail(errc::unsupported, file.name(), ": ", name(), " has no rotary embedding to override");
     if (auto sensible = apply(options.rope, *sizes); !sensible) return sensible.error().within(file.name());
-    auto weights = read_weights(file, A, *sizes, backend);
+    auto weights = read_weights(file, A, *sizes, backend, options.ternary_order);
     if (!weights) return weights.error();
     rope_tables ropes;
     if constexpr (A.rope != rope_style::none) {

@@ -100,8 +100,8 @@ constexpr tensor_view rows_of(tensor_view tensor, std::size_t first, std::size_t
 /// Takes tensors from a file, remembering the first error, and which ones were taken.
 template <Backend B> class weight_reader {
  public:
-  constexpr weight_reader(gguf::file const& file, B const& backend)
-      : file_(&file), backend_(&backend), taken_(file.tensors().size(), 0) {}
+  constexpr weight_reader(gguf::file const& file, B const& backend, i2_s_order order = {})
+      : file_(&file), backend_(&backend), order_(order), taken_(file.tensors().size(), 0) {}
 
   constexpr bool has(std::string_view name) const { return file_->find_tensor(name) != nullptr; }
   /// The rows of `NAME.weight`; 0 if there is none.
@@ -247,7 +247,7 @@ template <Backend B> class weight_reader {
   }
   constexpr typename B::matrix made_of(tensor_view tensor) {
     if (tensor.type == tensor_type::i2_s) {
-      auto bytes = i2_s_to_tq2_0(tensor);
+      auto bytes = i2_s_to_tq2_0(tensor, order_);
       if (!bytes) return note(bytes.error().within(file_->name())), typename B::matrix{};
       converted_.push_back(std::move(*bytes));
       tensor.type = tensor_type::tq2_0;
@@ -263,6 +263,7 @@ template <Backend B> class weight_reader {
 
   gguf::file const* file_;
   B const* backend_;
+  i2_s_order order_;
   std::vector<std::vector<std::byte>> converted_;
   std::vector<char> taken_; // by number of the tensor; of bool, clang cannot evaluate it
   error error_;
@@ -418,8 +419,9 @@ template <Backend B> class layer_reader {
 /// Takes the weights of a transformer from a file. Errors name the tensor and what was expected of it.
 template <Backend B>
 constexpr result<model_weights<typename B::matrix>> read_weights(gguf::file const& file, architecture const& a,
-                                                                 hyperparameters const& h, B const& backend) {
-  detail::weight_reader<B> read(file, backend);
+                                                                 hyperparameters const& h, B const& backend,
+                                                                 i2_s_order order = {}) {
+  detail::weight_reader<B> read(file, backend, order);
   model_weights<typename B::matrix> w;
   w.embeddings = read.matrix("token_embd.weight", 0, h.embedding);
   if (a.learned_positions) w.positions = read.matrix("position_embd.weight", h.context, h.embedding);

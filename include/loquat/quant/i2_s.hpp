@@ -1,11 +1,10 @@
 #pragma once
 /// \file
 /// I2_S, the type of Microsoft's BitNet files: ternary weights of two bits, and one scale for the whole tensor, a float
-/// behind them. Groups of 128 weights take 32 bytes; the highest two bits are the first 32 weights. It is no block
-/// format, as the scale is nowhere near the weights: tensors are turned into TQ2_0, whose integers are the same.
-///
-/// Files do not say on which machine they were made. This is the order of x86; tensors that were packed on ARM have
-/// groups of 64 weights and would give nonsense, and those of the oldest versions hold four weights in a row.
+/// behind them. Groups of 128 weights take 32 bytes; the highest two bits are the first 32 weights. Packed on ARM,
+/// groups of 64 take 16 bytes in the same way; files do not say which it was. (The oldest versions packed four rows
+/// together, which is not read here.) It is no block format, as the scale is nowhere near the weights: tensors are
+/// turned into TQ2_0, whose integers are the same.
 
 #include <loquat/core/result.hpp>
 #include <loquat/format/tensor.hpp>
@@ -18,9 +17,15 @@
 
 namespace loquat {
 
+/// The machine on which a tensor of I2_S was packed.
+enum class i2_s_order : unsigned char {
+  x86, ///< groups of 128 weights, as in the files that Microsoft publishes
+  arm, ///< groups of 64 weights
+};
+
 /// The bytes of a tensor of I2_S as TQ2_0. The scale is rounded to binary16, which holds what was a bfloat16 exactly.
 /// `errc::unsupported` for columns that are no multiple of 256, `errc::malformed` for a scale that binary16 has not.
-constexpr result<std::vector<std::byte>> i2_s_to_tq2_0(tensor_view const& tensor) {
+constexpr result<std::vector<std::byte>> i2_s_to_tq2_0(tensor_view const& tensor, i2_s_order order = i2_s_order::x86) {
   if (tensor.columns() % tq2_0::block_length != 0)
     return fail(errc::unsupported, "tensor ", tensor.name, ": I2_S with ", tensor.columns(),
                 " columns, expected a multiple of ", tq2_0::block_length);
@@ -31,10 +36,14 @@ constexpr result<std::vector<std::byte>> i2_s_to_tq2_0(tensor_view const& tensor
   if (!(scale >= 0 && scale <= 65504))
     return fail(errc::malformed, "tensor ", tensor.name, ": I2_S needs a scale of 0 to 65504");
   std::vector<std::byte> out(bytes / 64 * tq2_0::block_bytes, std::byte{});
+  std::size_t const quarter = order == i2_s_order::x86 ? 32 : 16; // of a group: weights whose bits are in one place
   for (std::size_t i = 0; i < bytes; ++i) {
     auto const four = std::to_integer<unsigned>(tensor.data[i]);
-    out[i / 64 * tq2_0::block_bytes + i % 64] =
-        static_cast<std::byte>(four >> 6 | (four >> 2 & 12) | (four << 2 & 48) | (four << 6 & 192));
+    for (std::size_t k = 0; k < 4; ++k) {
+      std::size_t const weight = i / quarter * 4 * quarter + k * quarter + i % quarter, of = weight % 256;
+      out[weight / 256 * tq2_0::block_bytes + of / 128 * 32 + of % 32] |=
+          static_cast<std::byte>((four >> (6 - 2 * k) & 3) << of % 128 / 32 * 2);
+    }
   }
   for (std::size_t block = 0; block < bytes / 64; ++block)
     detail::store_u16(&out[block * tq2_0::block_bytes + tq2_0::scale_at], half_from_float(scale));
