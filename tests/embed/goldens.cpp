@@ -1,5 +1,6 @@
 /// \file
 /// Embeddings of real files against those of an established implementation, from the text to the vector.
+#include "support/allocations.hpp"
 #include "support/data.hpp"
 
 #include <loquat/backend/cpu.hpp>
@@ -54,6 +55,10 @@ void check(std::string const& name, double tolerance) {
     ++i;
   }
   CHECK(i == texts.size());
+  auto const before = test::allocations(); // the tokenizer's workspace has grown
+  CHECK(e(texts[1]));
+  CHECK(e(texts[1], texts[0]));
+  CHECK(test::allocations() == before);
 }
 
 TEST_CASE("embeddings: bert as the established implementation has them") { check("arch-bert.gguf", 3e-3); }

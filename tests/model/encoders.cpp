@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -548,6 +549,35 @@ TEST_CASE("encoders: what cannot be is an error that names it") {
   CHECK(refusal(encoder_architecture{.name = "unheard"}, {}) ==
         "m.gguf: no encoder for general.architecture unheard; known: bert nomic-bert jina-bert-v2 jina-bert-v3 "
         "modern-bert neo-bert t5encoder t5 albert mobilebert qwen3 qwen2 llama");
+}
+
+TEST_CASE("encoders: damaged files end in a model or an error") {
+  for (auto const& k : kinds()) {
+    auto options = k.options;
+    options.layers = std::max(1u, options.groups);
+    test::random_encoder const w(k.value, options);
+    auto const whole = w.bytes();
+    auto const metadata =
+        static_cast<std::size_t>(gguf::file::parse(whole).value().tensors()[0].data.data() - whole.data());
+    std::uint32_t state = 7;
+    for (int i = 0; i < 200; ++i) {
+      auto bytes = whole;
+      for (int hits = 0; hits < 1 + i % 3; ++hits) {
+        state = state * 1664525u + 1013904223u;
+        bytes[(state >> 8) % metadata] ^= static_cast<std::byte>(1u << (state & 7));
+      }
+      auto const file = gguf::file::parse(bytes);
+      if (!file) continue;
+      reference const backend;
+      auto const model = load_encoder(*file, backend);
+      if (!model) continue;
+      auto s = model->make_session({.context = 4, .batch = 8, .max_bytes = 1u << 24});
+      if (!s) continue;
+      std::array<token, 3> const few{1, 2, 0};
+      std::array<std::size_t, 2> const lengths{2, 1};
+      CHECK((model->forward(*s, {few, lengths}) || true));
+    }
+  }
 }
 
 TEST_CASE("encoders: what callers may do wrong") {

@@ -153,9 +153,11 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
       kernel::product const product{
           w.data_, w.row_bytes_, w.rows_, {x.data(), work.by_32, work.by_256, n, k}, p->y.data()};
       w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
-      if (!p->bias.empty())
+      if (p->bias.empty()) return;
+      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
         for (std::size_t t = 0; t < n; ++t)
-          for (std::size_t r = first; r < last; ++r) p->y[t * w.rows_ + r] += p->bias[r];
+          kernels.add(p->y.data() + t * w.rows_ + first, p->bias.data() + first, last - first);
+      });
     });
   }
 

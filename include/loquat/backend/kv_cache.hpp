@@ -132,6 +132,16 @@ struct kv_cache {
                        float const* value) noexcept {
     std::size_t const t = tile(layer, head, position), p = position % kv_layout::positions;
     kv_layout const in_tile = layout();
+    if (type == kv_type::f32) { // as below, in steps: what encoders store is all new in every pass
+      constexpr std::size_t lanes = kv_layout::lanes;
+      auto const keys = floats.subspan(keys_offset(t) + in_tile.key(p, 0)),
+                 values = floats.subspan(values_offset(t) + in_tile.value(p, 0));
+      for (std::size_t d = 0; d < in_tile.padded(); ++d) keys[d * lanes] = d < head_dim ? key[d] : 0.0f;
+      for (std::size_t d = 0; d < in_tile.padded(); d += lanes)
+        for (std::size_t i = 0; i < lanes; ++i)
+          values[d * kv_layout::positions + i] = d + i < head_dim ? value[d + i] : 0.0f;
+      return;
+    }
     for (std::size_t b = 0; b < in_tile.blocks(); ++b) {
       std::size_t const first = b * kv_layout::block, n = std::min(kv_layout::block, head_dim - first);
       store_block(key + first, n, key_scales_offset(t) + in_tile.key_scale(p, b),

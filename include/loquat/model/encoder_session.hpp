@@ -65,7 +65,7 @@ template <Backend B> class encoder_session {
     encoder_session s;
     std::size_t const context = options.context != 0 ? options.context : std::min<std::size_t>(sizes.context, 4096);
     std::size_t const batch = std::max(options.batch, context);
-    if (batch > 1u << 28)
+    if (batch > 1u << 28 || sizes.kv_heads > (1u << 30) / kv_layout{kv_type::f32, sizes.head_dim}.padded())
       return fail(errc::capacity, "encoder session: a pass of ", batch, " tokens is beyond any memory");
     bool const turns = a.positions == position_kind::rotary, other = turns && sizes.window != 0;
     bool const biased = a.positions == position_kind::alibi || a.positions == position_kind::relative;

@@ -8,22 +8,7 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
                                tile_cell = simd::LOQUAT_TARGET_NS::tile_cell;
 
   template <std::size_t N> static void quantize(float const* x, std::size_t k, rounded_columns out) noexcept {
-    namespace v = simd::LOQUAT_TARGET_NS;
-    for (std::size_t i = 0; i < k; i += N) {
-      v::f32x16 magnitudes = v::broadcast(0.0f);
-      for (std::size_t j = i; j < i + N; j += 16) magnitudes = v::max(v::abs(v::load(x + j)), magnitudes);
-      float const largest = v::max(magnitudes);
-      bool const vanishes = largest < 1e-30f;
-      v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
-      for (std::size_t j = i; j < i + N; j += 16) {
-        v::store_nearest_i8(out.quants + j, v::mul(v::load(x + j), inverse));
-        out.sums[j / 16] = v::sum_of_16(out.quants + j);
-      }
-      using rounded = rounded_activations<N>;
-      out.scales[i / N] = vanishes ? 0.0f : rounded::scale_of(largest);
-      if constexpr (N == 32)
-        out.totals[i / N] = vanishes ? 0.0f : rounded::total_of(largest, out.sums[i / 16] + out.sums[i / 16 + 1]);
-    }
+    for (std::size_t i = 0; i < k; i += N) quantize_block<N>(x + i, out.from<N>(i));
   }
 
   template <std::size_t N>
@@ -34,13 +19,36 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
         std::int16_t sums[N / 16]{};
         rounded_columns const to = out.from<N>(i, tile_columns);
         to.scales[j] = to.totals[j] = 0; // of the columns that a tile has too many
-        if (j < n) quantize<N>(x + j * k + i, N, {quants, to.scales + j, sums, to.totals + j});
+        if (j < n) quantize_block<N>(x + j * k + i, {quants, to.scales + j, sums, to.totals + j});
         for (auto& q : quants)
           q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
         for (std::size_t q = 0; q < N / tile_cell; ++q)
           std::memcpy(to.quants + (q * tile_columns + j) * tile_cell, quants + q * tile_cell, tile_cell);
-        for (std::size_t q = 0; q < N / 32; ++q) std::memcpy(to.sums + (q * tile_columns + j) * 2, sums + q * 2, 4);
+        for (std::size_t q = 0; q < N / 16; ++q) to.sums[(q / 2 * tile_columns + j) * 2 + q % 2] = sums[q];
       }
+  }
+
+ private:
+  // N activations that share a scale
+  template <std::size_t N> LOQUAT_INLINE static void quantize_block(float const* x, rounded_columns out) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    v::f32x16 magnitudes = v::broadcast(0.0f);
+    for (std::size_t j = 0; j < N; j += 16) magnitudes = v::max(v::abs(v::load(x + j)), magnitudes);
+    float const largest = v::max(magnitudes);
+    bool const vanishes = largest < 1e-30f;
+    v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
+    for (std::size_t j = 0; j < N; j += 16) {
+      v::store_nearest_i8(out.quants + j, v::mul(v::load(x + j), inverse));
+      out.sums[j / 16] = v::sum_of_16(out.quants + j);
+    }
+    // as `rounded_activations` says
+    if constexpr (N == 32) {
+      float const step = vanishes ? 0.0f : largest / 127.0f;
+      *out.scales = v::round_to_half(step);
+      *out.totals = v::round_to_half(step * static_cast<float>(out.sums[0] + out.sums[1]));
+    } else {
+      *out.scales = vanishes ? 0.0f : rounded_activations<N>::scale_of(largest);
+    }
   }
 };
 

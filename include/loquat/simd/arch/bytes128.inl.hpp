@@ -88,6 +88,7 @@ LOQUAT_INLINE i8x32 ternary_digits(i8x32 a) noexcept {
       },
       a);
 }
+LOQUAT_INLINE float round_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   i8x16 const ones = i8x16{} + std::int8_t{1};
   i32x4 const s = plus_products(i32x4{}, load_as<i8x16>(p), ones);

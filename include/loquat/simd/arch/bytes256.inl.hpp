@@ -183,6 +183,9 @@ LOQUAT_INLINE i32x4 sums(i32x8 a, i32x8 b, i32x8 c, i32x8 d) noexcept { // of th
   i32x8 const all{_mm256_hadd_epi32(_mm256_hadd_epi32(a.v, b.v), _mm256_hadd_epi32(c.v, d.v))};
   return {_mm_add_epi32(low(all).v, high(all).v)};
 }
+LOQUAT_INLINE float round_to_half(float x) noexcept {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT)));
+}
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   __m128i const above = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)), _mm_set1_epi8(-128));
   __m128i const two = _mm_sad_epu8(above, _mm_setzero_si128());

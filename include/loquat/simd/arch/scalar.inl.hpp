@@ -88,6 +88,7 @@ LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(math::nearest(a.v[i]));
 }
 LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
+LOQUAT_INLINE float round_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   int total = 0;
   for (std::size_t i = 0; i < 16; ++i) total += p[i];
