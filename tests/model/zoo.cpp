@@ -204,6 +204,15 @@ TEST_CASE("zoo: norms of heads have their own weights") {
   }
 }
 
+TEST_CASE("zoo: whether StableLM's blocks are parallel is seen from their norms") {
+  auto const says = [](bool parallel) {
+    return [=](gguf::writer& w, std::string const& prefix) { w.add(prefix + ".use_parallel_residual", parallel); };
+  };
+  for (bool const fused : {false, true}) // such random models have one norm a block
+    CHECK(with(arch::stablelm, says(true), {.layers = 1, .fused = fused}) ==
+          with(arch::stablelm, says(false), {.layers = 1, .fused = fused}));
+}
+
 TEST_CASE("zoo: learned positions end with the trained context") {
   test::random_model const model(arch::gpt2);
   auto const bytes = model.bytes();

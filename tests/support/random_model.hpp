@@ -66,9 +66,10 @@ class random_model {
     for (std::uint32_t l = 0; l < o.layers; ++l) {
       auto const named = [&](std::string const& part) { return "blk." + std::to_string(l) + "." + part; };
       std::uint32_t const queries = heads * head_dim, keys = kv_heads * head_dim;
-      bool const parallel = a.block == block_form::parallel;
+      bool const parallel = a.block == block_form::parallel, own = a.block != block_form::by_norms || !o.fused;
       if (a.norm_before) norm(named("attn_norm"), embedding);
-      if (a.norm_before && (!parallel || l % 2 == 0)) norm(named("ffn_norm"), embedding); // in some layers one for both
+      if (a.norm_before && own && (!parallel || l % 2 == 0))
+        norm(named("ffn_norm"), embedding); // in some layers one for both
       if (a.norm_after) norm(named("post_attention_norm"), embedding), norm(named("post_ffw_norm"), embedding);
       if (a.inner_norms) norm(named("attn_sub_norm"), queries), norm(named("ffn_sub_norm"), feed_forward);
       if (a.qk_norm == query_key_norm::own) {

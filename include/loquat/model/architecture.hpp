@@ -14,6 +14,7 @@ namespace loquat {
 enum class block_form : unsigned char {
   sequential, ///< x += attention(norm(x)); x += feed_forward(norm'(x))
   parallel,   ///< x += attention(norm(x)) + feed_forward(norm'(x)); without a second norm both take the same
+  by_norms,   ///< parallel where there is no second norm, whatever the file says: stablelm, whose files may be wrong
 };
 
 /// Which norm queries and keys get.

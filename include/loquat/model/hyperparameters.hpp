@@ -223,7 +223,8 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   h.window_rope_base = a.window_rope_base;
   h.rope_magnitude = read.number("rope.scaling.attn_factor", 1);
   h.original_context = read.size("rope.scaling.original_context_length", h.context);
-  h.parallel = read.flag("use_parallel_residual", a.block == block_form::parallel);
+  h.parallel = a.block == block_form::by_norms ? file.find_tensor("blk.0.ffn_norm.weight") == nullptr
+                                               : read.flag("use_parallel_residual", a.block == block_form::parallel);
   if (a.window != window_layers::none && read.has_some("attention.sliding_window")) // files of Phi-4 say 0: none
     h.window = read.size("attention.sliding_window");
   auto const head = a.latent ? h.latent.key : h.head_dim;

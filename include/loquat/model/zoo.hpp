@@ -103,8 +103,11 @@ inline constexpr architecture starcoder2{.name = "starcoder2",
                                          .gated = false};
 
 /// StableLM 3B and StableLM 2 (J. Tow et al., 2023).
-inline constexpr architecture stablelm{
-    .name = "stablelm", .norm = normalisation::layer, .rope = rope_style::halves, .qk_norm = query_key_norm::own};
+inline constexpr architecture stablelm{.name = "stablelm",
+                                       .norm = normalisation::layer,
+                                       .rope = rope_style::halves,
+                                       .block = block_form::by_norms,
+                                       .qk_norm = query_key_norm::own};
 
 /// OLMo 2: norms behind attention and feed-forward only (T. OLMo et al., 2025).
 inline constexpr architecture olmo2{.name = "olmo2",
