@@ -9,9 +9,11 @@
 #include <loquat/loquat.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 int main(int argc, char** argv) try {
