@@ -156,7 +156,9 @@ double exact(filled<small_reference> const& f, std::size_t query, std::size_t he
       p[t] += static_cast<double>(f.queries[query * dim + i]) * static_cast<double>(f.keys[t * width + kv + i]) * 0.25;
     if (seen.cap != 0) p[t] = std::tanh(p[t] / static_cast<double>(seen.cap)) * static_cast<double>(seen.cap);
     if (seen.biased) p[t] += static_cast<double>(f.biases[head * (2 * f.reach() - 1) + f.reach() - 1 + t - position]);
-    if (seen.window != 0 && t + seen.window < length) p[t] = -1e30;
+    bool const far =
+        seen.causal ? t + seen.window < length : t + seen.window / 2 < position || t > position + seen.window / 2;
+    if (seen.window != 0 && far) p[t] = -1e30;
     largest = std::max(largest, p[t]);
   }
   if (seen.sinks) {
