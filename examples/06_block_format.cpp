@@ -76,7 +76,7 @@ int main(int argc, char** argv) try {
   std::deque<std::vector<std::byte>> packed;
 
   auto const tell = [&](auto const& machine) {
-    auto const model = load(file, machine).value();
+    auto const model = load<arch::llama>(file, machine).value(); // nothing else is compiled
     auto talk = model.make_session().value();
     generate_report report;
     generate_options const options{.max_tokens = 100, .report = &report};

@@ -34,15 +34,14 @@ int main(int argc, char** argv) try {
   auto const file = open_model(argc, argv, 2).value();
   auto const tok = tokenizer_from(file).value();
   counting_cpu const machine;
-  auto const model = load(file, machine).value();
+  auto const model = load<arch::llama>(file, machine).value(); // nothing else is compiled
   auto talk = model.make_session().value();
-  auto const& work = talk.visit([](auto const& session) -> counting_cpu::workspace const& { return session.work; });
 
   std::cout << "multiply-adds  token\n";
   std::size_t before = 0, count = 0;
   generate_report report;
   for (token id : prompt | encode(tok) | generate(model, talk, {.max_tokens = 12, .report = &report})) {
-    count = work.multiply_adds - std::exchange(before, work.multiply_adds);
+    count = talk.work.multiply_adds - std::exchange(before, talk.work.multiply_adds);
     std::cout << std::setw(13) << count << "  \"" << tok.piece(id) << "\"\n";
   }
   if (report.why == finish::error) throw bad_result(report.error);

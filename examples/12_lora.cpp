@@ -41,8 +41,8 @@ int main(int argc, char** argv) try {
   std::string const prompt = argc > 1 ? argv[1] : "The cat";
   auto const file = open_model(argc, argv, 2).value();
   auto const tok = tokenizer_from(file).value();
-  adaptable<cpu> const machine(file);             // the CPU, whose sessions with this file's model take adapters
-  auto const model = load(file, machine).value(); // any architecture of the zoo
+  adaptable<cpu> const machine(file); // the CPU, whose sessions with this file's model take adapters
+  auto const model = load<arch::llama>(file, machine).value(); // as with any other
   auto const read = [&](std::string const& words) { return encode(tok, words).back(); };
   auto const mine = another_word(file, read("The cat"), read("The bird"));
   auto const adapter = argc > 3 ? lora::open(argv[3], file).value()
