@@ -14,9 +14,9 @@ loquat::result<std::string> tell(std::string const& path) {
   using namespace loquat;
   auto file = gguf::open(path);
   if (!file) return file.error();
-  // The formats that the model has. Programs with all of them, as the examples are, take twice as long to compile.
+  // The formats and the architecture that the model has. Programs with all of them take several times as long to compile.
   basic_cpu<type_list<f32, q8_0>> machine;
-  auto model = load(*file, machine);
+  auto model = load<arch::llama>(*file, machine);
   if (!model) return model.error();
   auto tok = tokenizer_from(*file);
   if (!tok) return tok.error();
