@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -119,7 +120,7 @@ class gpt_oss {
     auto const scores = linear(named("ffn_gate_inp"), x);
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+    std::ranges::sort(order, std::greater{}, [&](std::size_t e) { return scores[e]; });
     double const sum = std::exp(scores[order[0]]) + std::exp(scores[order[1]]);
     numbers out(d, 0.0);
     for (std::size_t const e : {order[0], order[1]}) {
