@@ -154,14 +154,24 @@ struct kv_cache {
   /// What is stored there: the key and the value [head_dim] of one head at a position.
   constexpr void load(std::size_t layer, std::size_t head, std::size_t position, float* key,
                       float* value) const noexcept {
+    for (std::size_t d = 0; d < head_dim; ++d) {
+      key[d] = key_at(layer, head, position, d);
+      value[d] = value_at(layer, head, position, d);
+    }
+  }
+  /// Element d of the key of a head at a position.
+  constexpr float key_at(std::size_t layer, std::size_t head, std::size_t position, std::size_t d) const noexcept {
     std::size_t const t = tile(layer, head, position), p = position % kv_layout::positions;
     kv_layout const in_tile = layout();
-    for (std::size_t d = 0; d < head_dim; ++d) {
-      std::size_t const b = d / kv_layout::block;
-      key[d] = element(keys_offset(t) + in_tile.key(p, d)) * scale(key_scales_offset(t) + in_tile.key_scale(p, b));
-      value[d] =
-          element(values_offset(t) + in_tile.value(p, d)) * scale(value_scales_offset(t) + in_tile.value_scale(p, b));
-    }
+    return element(keys_offset(t) + in_tile.key(p, d)) *
+           scale(key_scales_offset(t) + in_tile.key_scale(p, d / kv_layout::block));
+  }
+  /// The same of the value.
+  constexpr float value_at(std::size_t layer, std::size_t head, std::size_t position, std::size_t d) const noexcept {
+    std::size_t const t = tile(layer, head, position), p = position % kv_layout::positions;
+    kv_layout const in_tile = layout();
+    return element(values_offset(t) + in_tile.value(p, d)) *
+           scale(value_scales_offset(t) + in_tile.value_scale(p, d / kv_layout::block));
   }
 
   /// The element at an index, without its scale.

@@ -13,29 +13,6 @@
 
 namespace loquat {
 
-namespace detail {
-
-// element d of the key and of the value of a head at a position
-struct cached_head {
-  kv_cache const& cache;
-  std::size_t layer, head;
-
-  constexpr float key(std::size_t position, std::size_t d) const noexcept {
-    std::size_t const tile = cache.tile(layer, head, position), p = position % kv_layout::positions;
-    auto const in_tile = cache.layout();
-    return cache.element(cache.keys_offset(tile) + in_tile.key(p, d)) *
-           cache.scale(cache.key_scales_offset(tile) + in_tile.key_scale(p, d / kv_layout::block));
-  }
-  constexpr float value(std::size_t position, std::size_t d) const noexcept {
-    std::size_t const tile = cache.tile(layer, head, position), p = position % kv_layout::positions;
-    auto const in_tile = cache.layout();
-    return cache.element(cache.values_offset(tile) + in_tile.value(p, d)) *
-           cache.scale(cache.value_scales_offset(tile) + in_tile.value_scale(p, d / kv_layout::block));
-  }
-};
-
-} // namespace detail
-
 /// The weights of an attention, [heads, n, length], 0 where a token does not look. Those of a token sum to 1, or to
 /// less where a head has a sink. Kernels take them from the same scores in another order, so they differ in the last
 /// digits; with a cache of integers they also round queries.
@@ -43,7 +20,6 @@ constexpr void attention_weights(kv_cache const& cache, attention_task const& ta
   std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
   for (std::size_t head = 0; head < task.heads; ++head)
     for (std::size_t i = 0; i < task.n; ++i) {
-      detail::cached_head const own{cache, task.layer, head / group};
       auto const row = weights.subspan((head * task.n + i) * task.length, task.length);
       auto const query = task.queries.subspan((i * task.heads + head) * dim, dim);
       auto const [from, to] = task.seen_by(i);
@@ -51,7 +27,8 @@ constexpr void attention_weights(kv_cache const& cache, attention_task const& ta
       float most = task.sinks.empty() ? std::numeric_limits<float>::lowest() : task.sinks[head];
       for (std::size_t p = from; p < to; ++p) {
         float score = 0;
-        for (std::size_t d = 0; d < dim; ++d) score = math::fma(query[d] * task.scale, own.key(p, d), score);
+        for (std::size_t d = 0; d < dim; ++d)
+          score = math::fma(query[d] * task.scale, cache.key_at(task.layer, head / group, p, d), score);
         if (task.cap != 0) score = math::tanh(score * (1.0f / task.cap)) * task.cap;
         if (!task.bias.empty()) // its middle is the token's own position
           score += task.bias[head * (2 * task.bias_reach - 1) + task.bias_reach - 1 + p - (task.length - task.n + i)];
@@ -69,13 +46,13 @@ constexpr void mix_values(kv_cache const& cache, attention_task const& task, std
   std::size_t const dim = cache.head_dim, group = task.heads / cache.kv_heads;
   for (std::size_t head = 0; head < task.heads; ++head)
     for (std::size_t i = 0; i < task.n; ++i) {
-      detail::cached_head const own{cache, task.layer, head / group};
       auto const row = weights.subspan((head * task.n + i) * task.length, task.length);
       auto const output = task.output.subspan((i * task.heads + head) * dim, dim);
       auto const [from, to] = task.seen_by(i); // what lies outside may not be in the cache any more
       for (std::size_t d = 0; d < dim; ++d) {
         float sum = 0;
-        for (std::size_t p = from; p < to; ++p) sum = math::fma(row[p], own.value(p, d), sum);
+        for (std::size_t p = from; p < to; ++p)
+          sum = math::fma(row[p], cache.value_at(task.layer, head / group, p, d), sum);
         output[d] = sum;
       }
     }
