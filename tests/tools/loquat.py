@@ -581,6 +581,7 @@ class Convert(Case):
         self.complains(MISUSED, "convert", self.out, self.folder / "x.gguf", about=["quantize"])
         self.complains(MISUSED, "convert", self.source / "model.safetensors", self.out, about=["the folder"])
         self.complains(MISUSED, "convert", self.source, self.out, "--type", "Q9", about=["Q4_K_M"])
+        self.complains(FAILED, "convert", self.folder / "nothing", self.out, about=["nothing: there is no such folder"])
         self.complains(FAILED, "convert", self.folder, self.out, about=["config.json"])
         self.tensors.pop("model.norm.weight")
         self.tensors["model.layers.0.other.weight"] = ([1], [0.0])

@@ -221,6 +221,8 @@ int run_convert(command const& self, arguments all) {
   if (auto const status = line.parse(all)) return *status;
   std::error_code absent;
   bool const folder = std::filesystem::is_directory(std::filesystem::path(s.input), absent);
+  if (!s.input.ends_with(".gguf") && !std::filesystem::exists(std::filesystem::path(s.input), absent))
+    return fail_with(printable(s.input) + ": there is no such folder or file");
   if (folder && !s.output.ends_with(".gguf"))
     return line.misuse("OUT " + printable(s.output) + ": of a folder, a file named .gguf is made");
   if (!folder && s.input.ends_with(".safetensors"))
