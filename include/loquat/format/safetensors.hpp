@@ -215,7 +215,7 @@ class file {
                                      std::vector<std::pair<std::uint64_t, std::uint64_t>>& places) {
     auto const type = value["dtype"].as_string();
     if (!type) return type.error().within("dtype");
-    auto const* const layout =
+    auto const layout =
         std::find_if(element_layouts.begin(), element_layouts.end(), [&](auto const& l) { return l.name == *type; });
     if (layout == element_layouts.end()) return fail(errc::unsupported, "dtype ", *type, " is not known");
     tensor out{name, layout->type, {}, {}};

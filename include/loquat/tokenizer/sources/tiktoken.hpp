@@ -121,7 +121,7 @@ constexpr result<tokenizer_definition> read_tiktoken(std::string_view text, tikt
   if (lines == 0) return fail(errc::malformed, "tiktoken file: there are no tokens");
   bool nfc = false;
   if (options.pattern.empty()) {
-    auto const* const known = std::ranges::find(tiktoken_vocabularies, lines, &tiktoken_vocabulary::tokens);
+    auto const known = std::ranges::find(tiktoken_vocabularies, lines, &tiktoken_vocabulary::tokens);
     if (known == tiktoken_vocabularies.end())
       return fail(errc::unsupported, "tiktoken file: no vocabulary of ", lines,
                   " tokens is known, and the file does not say how text is split: give a pattern");
