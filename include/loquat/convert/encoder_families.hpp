@@ -62,7 +62,12 @@ inline constexpr tensor_rule nomic_tensors[]{
     {"blk.#.ffn_down", "bert.encoder.layers.#.mlp.fc2"},
     {"blk.#.layer_output_norm", "bert.encoder.layers.#.norm2"},
 };
-inline constexpr key_rule nomic_keys[]{{layer, "layer_norm_epsilon", number}};
+inline constexpr key_rule nomic_keys[]{
+    {"context_length", "n_positions"},    {"embedding_length", "n_embd"},
+    {"block_count", "n_layer"},           {"feed_forward_length", "n_inner"},
+    {"attention.head_count", "n_head"},   {"rope.freq_base", "rotary_emb_base", number},
+    {layer, "layer_norm_epsilon", number},
+};
 inline constexpr tensor_rule jina3_tensors[]{
     {"token_embd", "roberta.embeddings.word_embeddings"},
     {"token_types", "roberta.embeddings.token_type_embeddings"},
@@ -115,6 +120,7 @@ inline constexpr tensor_rule modern_bert_tensors[]{
 inline constexpr key_rule modern_bert_keys[]{
     {"attention.sliding_window", "local_attention"},
     {"attention.sliding_window_pattern", "global_attn_every_n_layers"},
+    {"rope.freq_base", "global_rope_theta", number},
     {"rope.freq_base_swa", "local_rope_theta", number},
 };
 

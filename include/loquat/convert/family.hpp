@@ -37,8 +37,11 @@ enum class change : unsigned char {
   second_half,  ///< of the second
   latent_keys,  ///< of each head: the rows that make its key, turned (latent attention),
   latent_values, ///< those that make its value
-  positions,    ///< rows: without those of padding, before the first position
+  positions,     ///< rows: without those of padding, before the first position
 };
+
+/// Whether what a change makes is only a part of the original.
+constexpr bool is_part(change how) noexcept { return how >= change::even_rows; }
 
 /// A tensor's names, to which ".weight" or ".bias" is appended. `#` stands for the number of a layer, `@` for that of
 /// an expert: the experts' matrices are one tensor of a GGUF file.

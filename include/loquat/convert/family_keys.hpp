@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace loquat::hugging_face {
@@ -157,9 +158,11 @@ template <class Put> class family_key_writer {
     demand("normalization_type", "no_norm");
   }
 
-  void windows() {
-    if (auto const own = in_.find("rope_parameters")["sliding_attention"]["rope_theta"])
-      put_("rope.freq_base_swa", static_cast<float>(in_.number_of("rope_parameters", own, 10000)));
+  void windows() { // newer transformers say it otherwise
+    for (auto const& [kind, key] : {std::pair{"full_attention", "rope.freq_base"},
+                                    std::pair{"sliding_attention", "rope.freq_base_swa"}})
+      if (auto const base = in_.find("rope_parameters")[kind]["rope_theta"])
+        put_(key, static_cast<float>(in_.number_of("rope_parameters", base, 10000)));
   }
 
   void neo_bert() {
