@@ -115,9 +115,7 @@ TEST_CASE("the positions of roberta's folders begin behind those of padding") {
     out.add("roberta." + name, {66, 32}, rows);
     return true;
   };
-  auto const more = [](gguf::file const& file) {
-    CHECK(file.get<std::uint32_t>("bert.context_length").value() == 64);
-  };
+  auto const more = [](gguf::file const& file) { CHECK(file.get<std::uint32_t>("bert.context_length").value() == 64); };
   for (std::string const model : {"XLMRoberta", "Roberta"})
     check(arch::bert, {.labels = 1},
           config(model + "ForSequenceClassification", R"(,"max_position_embeddings":66,"layer_norm_eps":1e-5,
@@ -227,10 +225,10 @@ TEST_CASE("jina-bert-v2's folders, of both generations") {
                              {"attn_k_norm", "attention.self.layer_norm_k"},
                              {"attn_norm_2", "layer_norm_1"}};
   for (bool const newer : {false, true}) {
-    auto const names = newer ? around(gate, around({{"layer_output_norm", "layer_norm_2"},
-                                                    {"ffn_down", "mlp.down_layer"}},
-                                                   bert_names))
-                             : around({{"layer_output_norm", "mlp.layernorm"}, {"ffn_down", "mlp.wo"}}, bert_names);
+    auto const names =
+        newer
+            ? around(gate, around({{"layer_output_norm", "layer_norm_2"}, {"ffn_down", "mlp.down_layer"}}, bert_names))
+            : around({{"layer_output_norm", "mlp.layernorm"}, {"ffn_down", "mlp.wo"}}, bert_names);
     auto const bytes =
         test::random_encoder(arch::jina_bert_v2, {.gate = true, .qk_norm = newer, .norm_again = newer}).bytes();
     auto const file = gguf::file::parse(bytes).value();
@@ -269,15 +267,16 @@ TEST_CASE("modern-bert's folders") {
     CHECK(file.get<float>("modern-bert.rope.freq_base_swa").value() == 10000);
   };
   // of token types the folder has none
-  check(arch::modern_bert, {.layers = 3, .window = 8, .gate = true, .fused = true, .without = "token_types.weight"},
-        config("ModernBertModel", R"(,"max_position_embeddings":64,"norm_eps":1e-5,"local_attention":8,
+  check(
+      arch::modern_bert, {.layers = 3, .window = 8, .gate = true, .fused = true, .without = "token_types.weight"},
+      config("ModernBertModel", R"(,"max_position_embeddings":64,"norm_eps":1e-5,"local_attention":8,
                "global_attn_every_n_layers":3,"hidden_activation":"gelu")"),
-        names,
-        [&](test::model_folder& out, tensor_view const& t) {
-          test::add_as(out, t, "model." + test::renamed(t.name, names));
-          return true;
-        },
-        more);
+      names,
+      [&](test::model_folder& out, tensor_view const& t) {
+        test::add_as(out, t, "model." + test::renamed(t.name, names));
+        return true;
+      },
+      more);
   check(arch::modern_bert, {.layers = 3, .window = 8, .gate = true, .fused = true, .without = "token_types.weight"},
         config("ModernBertModel", R"(,"max_position_embeddings":64,"norm_eps":1e-5,"local_attention":8,
                "rope_parameters":{"full_attention":{"rope_theta":160000.0,"rope_type":"default"},
@@ -286,17 +285,12 @@ TEST_CASE("modern-bert's folders") {
 }
 
 TEST_CASE("neo-bert's folders: queries, keys and values of each head together") {
-  test::renamings const names{{"token_embd.", "encoder."},
-                              {"enc.output_norm", "layer_norm"},
-                              {"output_norm", "layer_norm"},
-                              {"blk.", "transformer_encoder."},
-                              {"attn_norm", "attention_norm"},
-                              {"attn_output", "wo"},
-                              {"ffn_up", "ffn.w12"},
-                              {"ffn_down", "ffn.w3"}};
-  auto const bytes = test::random_encoder(arch::neo_bert, {.gate = true, .fused = true,
-                                                           .without = "token_types.weight"})
-                         .bytes();
+  test::renamings const names{{"token_embd.", "encoder."},     {"enc.output_norm", "layer_norm"},
+                              {"output_norm", "layer_norm"},   {"blk.", "transformer_encoder."},
+                              {"attn_norm", "attention_norm"}, {"attn_output", "wo"},
+                              {"ffn_up", "ffn.w12"},           {"ffn_down", "ffn.w3"}};
+  auto const bytes =
+      test::random_encoder(arch::neo_bert, {.gate = true, .fused = true, .without = "token_types.weight"}).bytes();
   auto const file = gguf::file::parse(bytes).value();
   auto const heads = [&](test::model_folder& out, tensor_view const& t) {
     if (t.name.find("token_types") != t.name.npos || t.name.find("token_embd_norm") != t.name.npos) return true;
@@ -350,8 +344,7 @@ TEST_CASE("albert's and mobile-bert's folders") {
                                {"ffn_up_0", "ffn.0.intermediate.dense"},
                                {"ffn_down_0", "ffn.0.output.dense"},
                                {"ffn_norm_0", "ffn.0.output.LayerNorm"}};
-  check(arch::mobile_bert,
-        {.layers = 2, .head_dim = 4, .token_embedding = 8, .width = 16, .feed_forwards = 2},
+  check(arch::mobile_bert, {.layers = 2, .head_dim = 4, .token_embedding = 8, .width = 16, .feed_forwards = 2},
         R"({"architectures":["MobileBertModel"],"hidden_size":32,"num_attention_heads":4,"num_hidden_layers":2,
             "intermediate_size":48,"vocab_size":40,"max_position_embeddings":64,"embedding_size":8,
             "intra_bottleneck_size":16,"num_feedforward_networks":2,"trigram_input":true,"use_bottleneck":true,

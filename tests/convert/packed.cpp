@@ -71,19 +71,23 @@ test::renamings const names{{"blk.", "layers."},
                             {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}};
 
 TEST_CASE("deepseek's keys and values of all heads are taken apart, its experts put together") {
-  auto const bytes = test::random_model(arch::deepseek2, {.layers = 2, .experts = 4, .absorbed = true,
-                                                          .more = [](gguf::writer& out, std::string const& p) {
-                                                            out.add(p + ".expert_gating_func", 2u);
-                                                            out.add(p + ".expert_weights_norm", true);
-                                                            out.add(p + ".expert_weights_scale", 2.5f);
-                                                            out.add(p + ".expert_group_count", 2u);
-                                                            out.add(p + ".expert_group_used_count", 1u);
-                                                            out.add(p + ".rope.scaling.type", std::string_view("yarn"));
-                                                            out.add(p + ".rope.scaling.factor", 4.0f);
-                                                            out.add(p + ".rope.scaling.original_context_length", 16u);
-                                                            out.add(p + ".rope.scaling.yarn_log_multiplier", 0.1f);
-                                                          }})
-                         .bytes();
+  auto const bytes =
+      test::random_model(arch::deepseek2, {.layers = 2,
+                                           .experts = 4,
+                                           .absorbed = true,
+                                           .more =
+                                               [](gguf::writer& out, std::string const& p) {
+                                                 out.add(p + ".expert_gating_func", 2u);
+                                                 out.add(p + ".expert_weights_norm", true);
+                                                 out.add(p + ".expert_weights_scale", 2.5f);
+                                                 out.add(p + ".expert_group_count", 2u);
+                                                 out.add(p + ".expert_group_used_count", 1u);
+                                                 out.add(p + ".rope.scaling.type", std::string_view("yarn"));
+                                                 out.add(p + ".rope.scaling.factor", 4.0f);
+                                                 out.add(p + ".rope.scaling.original_context_length", 16u);
+                                                 out.add(p + ".rope.scaling.yarn_log_multiplier", 0.1f);
+                                               }})
+          .bytes();
   auto const file = gguf::file::parse(bytes).value();
   auto const other = [&](test::model_folder& out, tensor_view const& t) {
     auto const is = [&](std::string_view part) { return t.name.find(part) != t.name.npos; };
@@ -244,8 +248,7 @@ TEST_CASE("bitnet's packed weights: four to a byte, and factors that multiply or
   // rows 0 and 1 are the lowest two bits, and so on
   std::vector<int> const ternary{1, 0, -1, 1, 0, 0, -1, -1, 1, 1, 0, -1, 1, 0, 1, -1}; // [8, 2]
   std::vector<std::byte> packed(4);
-  for (std::size_t i = 0; i < 16; ++i)
-    packed[i % 4] |= static_cast<std::byte>((ternary[i] + 1) << (i / 4 * 2));
+  for (std::size_t i = 0; i < 16; ++i) packed[i % 4] |= static_cast<std::byte>((ternary[i] + 1) << (i / 4 * 2));
   std::string const name = "model.layers.0.mlp.up_proj.weight";
   test::model_folder folder;
   folder.add(name, element::u8, {2, 2}, packed);
@@ -267,8 +270,7 @@ TEST_CASE("bitnet's packed weights: four to a byte, and factors that multiply or
     CHECK(file->find_tensor("blk.0.attn_sub_norm.weight"));
     auto const found = unpacked(*file, "blk.0.ffn_up.weight");
     REQUIRE(found.size() == 16);
-    for (std::size_t i = 0; i < 16; ++i)
-      CHECK(found[i] == static_cast<float>(ternary[i]) * (divides ? 0.25f : 4.0f));
+    for (std::size_t i = 0; i < 16; ++i) CHECK(found[i] == static_cast<float>(ternary[i]) * (divides ? 0.25f : 4.0f));
   }
   test::model_folder lacking;
   lacking.add(name, element::u8, {2, 2}, packed);

@@ -56,8 +56,8 @@ inline model_folder folder_of(loquat::gguf::file const& file, renamings const& p
 
 /// Opens such a folder, also by way of a GGUF file on disk, and compares every tensor with the file's, bit by bit.
 /// `use(file)` gets both results.
-template <class Use> void check_opens_as(loquat::gguf::file const& file, model_folder const& tensors,
-                                         std::string const& config, Use use) {
+template <class Use>
+void check_opens_as(loquat::gguf::file const& file, model_folder const& tensors, std::string const& config, Use use) {
   using namespace loquat;
   temporary_folder const folder;
   tensors.write(folder, config, 2);

@@ -101,13 +101,14 @@ class config_writer {
     if (auto const* const tokens = file_.find_tensor("token_embd.weight")) out_.set("vocab_size", tokens->rows());
     bool const gemma = f_.architecture.starts_with("gemma"), nomic = f_.architecture == "nomic-bert",
                gpt2 = f_.architecture == "gpt2" || nomic, erf = f_.architecture != "albert" && !nomic;
-    if (!f_.activation.empty()) out_.set(gemma  ? "hidden_activation"
-             : gpt2 ? "activation_function"
-                    : "hidden_act",
-             f_.activation != "gelu"                    ? f_.activation
-             : gpt2 || f_.architecture == "phi2" || !erf ? "gelu_new"
-             : gemma || f_.architecture == "starcoder2" ? "gelu_pytorch_tanh"
-                                                        : "gelu");
+    if (!f_.activation.empty())
+      out_.set(gemma  ? "hidden_activation"
+               : gpt2 ? "activation_function"
+                      : "hidden_act",
+               f_.activation != "gelu"                     ? f_.activation
+               : gpt2 || f_.architecture == "phi2" || !erf ? "gelu_new"
+               : gemma || f_.architecture == "starcoder2"  ? "gelu_pytorch_tanh"
+                                                           : "gelu");
     special(s);
     if (f_.rotates) rotary(s);
     for (auto const& [key, theirs] :

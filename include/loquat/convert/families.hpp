@@ -262,7 +262,14 @@ inline constexpr family decoder_families[]{
      detail::command_r_keys,
      R"({"logit_scale":0.0625,"layer_norm_eps":1e-5,"tie_word_embeddings":true})"},
     {"bitnet", "bitnet", "BitnetForCausalLM", "model.", "silu", detail::rms, detail::bitnet_tensors, {}},
-    {"bitnet-b1.58", "bitnet", "BitNetForCausalLM", "model.", "relu2", rms, bitnet_b158_tensors, {},
+    {"bitnet-b1.58",
+     "bitnet",
+     "BitNetForCausalLM",
+     "model.",
+     "relu2",
+     rms,
+     bitnet_b158_tensors,
+     {},
      R"({"rms_norm_eps":1e-5,"rope_theta":500000.0,"tie_word_embeddings":true})"},
 };
 

@@ -22,20 +22,20 @@ constexpr std::pair<std::string_view, std::string_view> split_names(std::string_
 /// What a tensor of a GGUF file has different from its original.
 enum class change : unsigned char {
   none,
-  query_pairs,  ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
-  key_pairs,    ///< the same of key-value heads
-  fused_heads,  ///< rows: all queries, keys and values, not those of each key-value head together
-  transpose,    ///< of the weight
-  add_one,      ///< to the weight
-  negative_exp, ///< its exponential, less than nothing
-  ternary,      ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
-  even_rows,    ///< of joined matrices whose rows take turns: those of the first,
-  odd_rows,     ///< of the second
-  even_columns, ///< the same of columns, turned,
-  odd_columns,  ///< of the second
-  first_half,   ///< rows: those of the first of two joined matrices,
-  second_half,  ///< of the second
-  latent_keys,  ///< of each head: the rows that make its key, turned (latent attention),
+  query_pairs,   ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
+  key_pairs,     ///< the same of key-value heads
+  fused_heads,   ///< rows: all queries, keys and values, not those of each key-value head together
+  transpose,     ///< of the weight
+  add_one,       ///< to the weight
+  negative_exp,  ///< its exponential, less than nothing
+  ternary,       ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
+  even_rows,     ///< of joined matrices whose rows take turns: those of the first,
+  odd_rows,      ///< of the second
+  even_columns,  ///< the same of columns, turned,
+  odd_columns,   ///< of the second
+  first_half,    ///< rows: those of the first of two joined matrices,
+  second_half,   ///< of the second
+  latent_keys,   ///< of each head: the rows that make its key, turned (latent attention),
   latent_values, ///< those that make its value
   positions,     ///< rows: without those of padding, before the first position
 };
@@ -62,12 +62,12 @@ struct key_rule {
 
 /// The models that share a class of transformers.
 struct family {
-  std::string_view architecture;        ///< `general.architecture`
-  std::string_view model_type;          ///< of `config.json`
-  std::string_view model_class;         ///< first of its `architectures`; of several, separated by spaces, the usual one
-  std::string_view prefix;              ///< of names of tensors, which files of a bare model leave out
-  std::string_view activation;          ///< what `hidden_act` begins with
-  std::string_view epsilon;             ///< key of the norms' epsilon
+  std::string_view architecture; ///< `general.architecture`
+  std::string_view model_type;   ///< of `config.json`
+  std::string_view model_class;  ///< first of its `architectures`; of several, separated by spaces, the usual one
+  std::string_view prefix;       ///< of names of tensors, which files of a bare model leave out
+  std::string_view activation;   ///< what `hidden_act` begins with
+  std::string_view epsilon;      ///< key of the norms' epsilon
   std::span<tensor_rule const> tensors; ///< come before those of llama
   std::span<key_rule const> keys;       ///< come before `common_keys`
   std::string_view defaults = "{}";     ///< what `config.json` need not say, as JSON

@@ -134,7 +134,8 @@ template <class Put> class family_key_writer {
     auto const inner = in_.size("intermediate_size d_inner", in_.size("expand", 2) * embedding);
     auto const wide = in_.size("head_dim headdim", 64);
     auto const heads = in_.size("num_heads", inner < wide ? 1 : inner / wide);
-    if (heads * wide != inner) in_.wrong("num_heads", "expected as many heads of head_dim as fill expand · hidden_size");
+    if (heads * wide != inner)
+      in_.wrong("num_heads", "expected as many heads of head_dim as fill expand · hidden_size");
     s_.groups = in_.size("n_groups ngroups", 1);
     put("ssm.inner_size", inner);
     put("ssm.time_step_rank", heads);
@@ -159,8 +160,8 @@ template <class Put> class family_key_writer {
   }
 
   void windows() { // newer transformers say it otherwise
-    for (auto const& [kind, key] : {std::pair{"full_attention", "rope.freq_base"},
-                                    std::pair{"sliding_attention", "rope.freq_base_swa"}})
+    for (auto const& [kind, key] :
+         {std::pair{"full_attention", "rope.freq_base"}, std::pair{"sliding_attention", "rope.freq_base_swa"}})
       if (auto const base = in_.find("rope_parameters")[kind]["rope_theta"])
         put_(key, static_cast<float>(in_.number_of("rope_parameters", base, 10000)));
   }

@@ -26,7 +26,8 @@ inline void unpack_ternary(std::span<std::byte const> packed, std::size_t row, s
   auto const quarter = packed.size() / out.size();
   auto const* const from = packed.data() + row % quarter * out.size();
   for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<float>(std::to_integer<int>(from[i] >> static_cast<int>(2 * (row / quarter)) & std::byte{3})) - 1;
+    out[i] =
+        static_cast<float>(std::to_integer<int>(from[i] >> static_cast<int>(2 * (row / quarter)) & std::byte{3})) - 1;
 }
 
 } // namespace loquat::hugging_face

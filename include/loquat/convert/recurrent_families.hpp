@@ -60,7 +60,8 @@ inline constexpr family recurrent_families[]{
      R"({"conv_kernel":4,"state_size":16,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", false},
     {"mamba2", "mamba2", "Mamba2ForCausalLM", "backbone.", "silu", rms, mamba2_tensors, mamba2_keys,
      R"({"conv_kernel":4,"state_size":128,"layer_norm_epsilon":1e-5,"n_groups":8,"head_dim":64,
-         "tie_word_embeddings":false})", false},
+         "tie_word_embeddings":false})",
+     false},
 };
 
 } // namespace detail

@@ -189,9 +189,9 @@ result<void> save_weights(gguf::file const& file, family const* f, std::string c
   return detail::write_steps(file, *plan, plan->steps(), path, before);
 }
 
-/// Writes a file as the folder `path`, which must be there: `config.json`, `model.safetensors` or several files and their
-/// index, and the tokenizer's files. Errors name the file, tensor or key: `errc::unsupported` for models of a family that is not known, and what
-/// `config.json` or `tokenizer.json` have no words for; `errc::io`.
+/// Writes a file as the folder `path`, which must be there: `config.json`, `model.safetensors` or several files and
+/// their index, and the tokenizer's files. Errors name the file, tensor or key: `errc::unsupported` for models of a
+/// family that is not known, and what `config.json` or `tokenizer.json` have no words for; `errc::io`.
 template <class Before>
 result<void> save(gguf::file const& file, std::string path, save_options const& options, Before before) {
   auto const* const f = family_of(file);

@@ -94,7 +94,8 @@ class weight_plan {
     for (auto [start, more] = split_names(f.needless); !start.empty(); std::tie(start, more) = split_names(more))
       if (name.starts_with(start)) return true;
     if (name.find(".parametrizations.weight.0.") != name.npos) return true; // an adapter of jina-embeddings-v3
-    return !classifies && (name.starts_with("head.") || name.starts_with("pooler.") || name.starts_with(std::string(f.prefix) + "pooler."));
+    return !classifies && (name.starts_with("head.") || name.starts_with("pooler.") ||
+                           name.starts_with(std::string(f.prefix) + "pooler."));
   }
   /// Factors, which their weights take along.
   static bool is_scale(std::string_view name) noexcept {
@@ -279,8 +280,9 @@ class weight_plan {
     }
     for (std::size_t i = 0; i < r.from.size() && !blocks; ++i)
       if (auto good = r.scales[i] ? check_scale(*r.scales[i], *r.from[i]) : result<void>(); !good) return good;
-    if (is_packed(first) && (!r.scales.front() || elements_of(*r.scales.front()) != 1))
-      return fail(errc::missing, "tensor ", first.name, ": expected one factor, ", first.name, "_scale");
+    for (auto const* scale : r.scales)
+      if (is_packed(first) && (!scale || elements_of(*scale) != 1))
+        return fail(errc::missing, "tensor ", first.name, ": expected one factor, ", first.name, "_scale");
     return {};
   }
   /// Whether bytes hold four weights each, of −1, 0 and 1.
