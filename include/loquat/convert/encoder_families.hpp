@@ -192,9 +192,9 @@ inline constexpr tensor_rule t5_tensors[]{
     {"enc.blk.#.attn_o", "encoder.block.#.layer.0.SelfAttention.o"},
     {"enc.blk.#.attn_rel_b", "encoder.block.#.layer.0.SelfAttention.relative_attention_bias"},
     {"enc.blk.#.ffn_norm", "encoder.block.#.layer.1.layer_norm"},
-    {"enc.blk.#.ffn_up", "encoder.block.#.layer.1.DenseReluDense.wi"},
     {"enc.blk.#.ffn_gate", "encoder.block.#.layer.1.DenseReluDense.wi_0"},
     {"enc.blk.#.ffn_up", "encoder.block.#.layer.1.DenseReluDense.wi_1"},
+    {"enc.blk.#.ffn_up", "encoder.block.#.layer.1.DenseReluDense.wi"},
     {"enc.blk.#.ffn_down", "encoder.block.#.layer.1.DenseReluDense.wo"},
     {"dec.output_norm", "decoder.final_layer_norm"},
     {"dec.blk.#.attn_norm", "decoder.block.#.layer.0.layer_norm"},
@@ -210,9 +210,9 @@ inline constexpr tensor_rule t5_tensors[]{
     {"dec.blk.#.cross_attn_o", "decoder.block.#.layer.1.EncDecAttention.o"},
     {"dec.blk.#.cross_attn_rel_b", "decoder.block.#.layer.1.EncDecAttention.relative_attention_bias"},
     {"dec.blk.#.ffn_norm", "decoder.block.#.layer.2.layer_norm"},
-    {"dec.blk.#.ffn_up", "decoder.block.#.layer.2.DenseReluDense.wi"},
     {"dec.blk.#.ffn_gate", "decoder.block.#.layer.2.DenseReluDense.wi_0"},
     {"dec.blk.#.ffn_up", "decoder.block.#.layer.2.DenseReluDense.wi_1"},
+    {"dec.blk.#.ffn_up", "decoder.block.#.layer.2.DenseReluDense.wi"},
     {"dec.blk.#.ffn_down", "decoder.block.#.layer.2.DenseReluDense.wo"},
 };
 inline constexpr key_rule t5_keys[]{

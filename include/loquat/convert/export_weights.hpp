@@ -137,6 +137,12 @@ class export_plan {
       for (auto const& rule : f.tensors)
         if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, own))
           return own;
+    // t5's first matrix has another name than the second one of two
+    if (f.architecture.starts_with("t5") && stem.ends_with(".ffn_up") &&
+        !file.find_tensor(std::string(stem.substr(0, stem.size() - 2)) + "gate.weight"))
+      for (auto const& rule : f.tensors)
+        if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with(".wi") && detail::matches(rule.gguf, stem, own))
+          return own;
     return place;
   }
 

@@ -131,7 +131,9 @@ template <class Put> class family_key_writer {
 
   void mamba2() {
     auto const embedding = in_.size("hidden_size d_model");
-    auto const inner = in_.size("intermediate_size d_inner", in_.size("expand", 2) * embedding);
+    auto const expanded = in_.number("expand", 2) * static_cast<double>(embedding);
+    if (!(expanded >= 1 && expanded < 0x1p31)) return in_.wrong("expand", "expected a positive number");
+    auto const inner = in_.size("intermediate_size d_inner", static_cast<std::uint64_t>(expanded));
     auto const wide = in_.size("head_dim headdim", 64);
     auto const heads = in_.size("num_heads", inner < wide ? 1 : inner / wide);
     if (heads * wide != inner)
