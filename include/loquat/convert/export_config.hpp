@@ -126,6 +126,7 @@ class config_writer {
   void add(key_rule const& rule) {
     auto const key = key_of(rule.gguf);
     auto const name = split_names(rule.theirs).first;
+    if (rule.gguf == f_.epsilon && !out_.has(name) && !file_.find(key)) out_.set(name, 1e-5f); // what readers take then
     if (out_.has(name) || !file_.find(key)) return;
     if (rule.gguf.starts_with("attention.layer_norm") && rule.gguf != f_.epsilon) return;
     if (rule.kind == key_kind::flag)

@@ -129,7 +129,9 @@ class metadata_writer {
     if (has(rule.gguf) || rule.gguf == "attention.head_count_kv" || !in_.has(rule.theirs)) return;
     if (rule.gguf.starts_with("attention.layer_norm") && rule.gguf != f_.epsilon) return;
     if (rule.gguf == "attention.sliding_window" && !in_.flag("use_sliding_window", true)) return;
-    if (rule.kind == key_kind::flag)
+    if (rule.gguf == "leading_dense_block_count" && in_.find(rule.theirs).as_int64().value_or(1) == 0)
+      put(rule.gguf, std::uint32_t{0}); // no other size may be 0
+    else if (rule.kind == key_kind::flag)
       put(rule.gguf, in_.flag(rule.theirs, false));
     else if (rule.kind == key_kind::number)
       put(rule.gguf, static_cast<float>(in_.number(rule.theirs, 0)));
