@@ -14,10 +14,14 @@
 #include <loquat/quant/mixes.hpp>
 #include <loquat/quant/quantize.hpp>
 
+#include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace tool {
@@ -38,12 +42,33 @@ examples:
   loquat convert SmolLM2-135M smollm2.gguf
   loquat convert Mixtral-8x7B mixtral-q4_k_m.gguf --type Q4_K_M
   loquat convert model-q8_0.gguf model --type F16
+  loquat convert model.gguf folder --shard-size 5GB
   loquat convert model.gguf weights.safetensors
 )";
+
+/// Reads a size like 500MB, 5GB or 2GiB.
+bool read_size(std::string_view text, std::uint64_t& to) {
+  std::uint64_t n = 0;
+  auto const [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
+  std::string_view const unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  std::uint64_t by = 0;
+  for (auto const& [name, size] : {std::pair<std::string_view, std::uint64_t>{"", 1},
+                                   {"KB", 1000},
+                                   {"MB", 1000000},
+                                   {"GB", 1000000000},
+                                   {"KiB", 1 << 10},
+                                   {"MiB", 1 << 20},
+                                   {"GiB", 1 << 30}})
+    if (unit == name) by = size;
+  if (wrong != std::errc() || by == 0 || n == 0 || n > (std::uint64_t{1} << 62) / by) return false;
+  to = n * by;
+  return true;
+}
 
 struct settings {
   std::string_view input, output;
   std::optional<mix> type;
+  std::uint64_t shard_size = 0;
   unsigned threads = 0;
   bool no_tokenizer = false;
 
@@ -59,7 +84,12 @@ struct settings {
                          "a type or mix, like F16, Q8_0 or Q4_K_M; 'loquat quantize --help' lists them",
                          {},
                          "as they are"};
+    setting const to_size{[this](std::string_view value) { return read_size(value, shard_size); },
+                          "a size, like 5GB, 500MB or 2GiB",
+                          {},
+                          "one file"};
     return {{"--type", "TYPE", "what the weights become", to_mix},
+            {"--shard-size", "SIZE", "of a folder: largest file of weights", to_size},
             {"--no-tokenizer", "", "leave out the tokenizer", flag(no_tokenizer)},
             {"--threads", "N", "threads; 0: one for each CPU", number(threads, 0u, 1024u)}};
   }
@@ -199,7 +229,8 @@ int from_gguf(settings const& s) {
       while (output.size() > 1 && output.back() == '/') output.pop_back();
       new_folder folder(output);
       if (auto const wrong = folder.make(); !wrong.empty()) return fail_with(wrong);
-      written = hugging_face::save(*file, folder.place(), {.type = type, .tokenizer = !s.no_tokenizer}, before);
+      written = hugging_face::save(
+          *file, folder.place(), {.type = type, .tokenizer = !s.no_tokenizer, .max_shard_bytes = s.shard_size}, before);
       if (written)
         if (auto const wrong = folder.commit(); !wrong.empty()) return fail_with(wrong);
     }

@@ -3,6 +3,7 @@
 /// Reads a `config.json` of Hugging Face transformers: values by their names, wherever it may have them, and the first
 /// error.
 
+#include <loquat/convert/family.hpp>
 #include <loquat/core/json.hpp>
 #include <loquat/core/result.hpp>
 
@@ -18,11 +19,25 @@
 
 namespace loquat::hugging_face {
 
-/// The first of names that are separated by spaces, and the rest.
-constexpr std::pair<std::string_view, std::string_view> split_names(std::string_view names) noexcept {
-  auto const end = names.find(' ');
-  return {names.substr(0, end), end == names.npos ? std::string_view() : names.substr(end + 1)};
+/// \cond
+namespace detail {
+
+/// JSON has no infinity, but Python writes one: it becomes a large number of as many characters.
+inline void make_finite(std::string& text) {
+  constexpr std::string_view infinity = "Infinity", large = "1e+00300";
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && quoted)
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (!quoted && text.compare(i, infinity.size(), infinity) == 0)
+      text.replace(i, infinity.size(), large);
+  }
 }
+
+} // namespace detail
+/// \endcond
 
 /// A `config.json`. A value is looked for in `text_config`, at the top, and among the family's defaults; null is as
 /// good as none. Where several names are given, separated by spaces, the first that is there counts.

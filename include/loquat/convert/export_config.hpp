@@ -72,7 +72,9 @@ class config_writer {
 
   result<shape> sizes() {
     shape s;
-    if (f_.architecture == "mamba") return s;
+    if (f_.architecture == "mamba2") s.groups = size("ssm.group_count", 1);
+    if (error_) return *error_;
+    if (f_.architecture.starts_with("mamba")) return s;
     auto const embedding = size("embedding_length");
     s.heads = size("attention.head_count");
     s.kv_heads = size("attention.head_count_kv", s.heads);
@@ -86,21 +88,27 @@ class config_writer {
   }
 
   result<json_object> write(shape const& s, tensor_type type) {
-    out_.raw("architectures", "[\"" + std::string(f_.model_class) + "\"]");
+    auto const [usual, others] = split_names(f_.model_class);
+    bool const classifies = is_encoder(f_) && file_.find_tensor("cls.output.weight") && !others.empty();
+    out_.raw("architectures",
+             "[\"" + std::string(classifies ? others.substr(others.find_last_of(' ') + 1) : usual) + "\"]");
+    if (classifies) labels();
     out_.set("model_type", f_.model_type);
     out_.set("torch_dtype", type == tensor_type::f32 ? "float32" : type == tensor_type::f16 ? "float16" : "bfloat16");
     out_.set("tie_word_embeddings", file_.find_tensor("output.weight") == nullptr);
     for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
       for (auto const& rule : rules) add(rule);
     if (auto const* const tokens = file_.find_tensor("token_embd.weight")) out_.set("vocab_size", tokens->rows());
-    bool const gemma = f_.architecture.starts_with("gemma"), gpt2 = f_.architecture == "gpt2";
-    out_.set(gemma  ? "hidden_activation"
-             : gpt2 ? "activation_function"
-                    : "hidden_act",
-             f_.activation != "gelu"                    ? f_.activation
-             : gpt2 || f_.architecture == "phi2"        ? "gelu_new"
-             : gemma || f_.architecture == "starcoder2" ? "gelu_pytorch_tanh"
-                                                        : "gelu");
+    bool const gemma = f_.architecture.starts_with("gemma"), nomic = f_.architecture == "nomic-bert",
+               gpt2 = f_.architecture == "gpt2" || nomic, erf = f_.architecture != "albert" && !nomic;
+    if (!f_.activation.empty())
+      out_.set(gemma  ? "hidden_activation"
+               : gpt2 ? "activation_function"
+                      : "hidden_act",
+               f_.activation != "gelu"                     ? f_.activation
+               : gpt2 || f_.architecture == "phi2" || !erf ? "gelu_new"
+               : gemma || f_.architecture == "starcoder2"  ? "gelu_pytorch_tanh"
+                                                           : "gelu");
     special(s);
     if (f_.rotates) rotary(s);
     for (auto const& [key, theirs] :
@@ -118,6 +126,7 @@ class config_writer {
   void add(key_rule const& rule) {
     auto const key = key_of(rule.gguf);
     auto const name = split_names(rule.theirs).first;
+    if (rule.gguf == f_.epsilon && !out_.has(name) && !file_.find(key)) out_.set(name, 1e-5f); // what readers take then
     if (out_.has(name) || !file_.find(key)) return;
     if (rule.gguf.starts_with("attention.layer_norm") && rule.gguf != f_.epsilon) return;
     if (rule.kind == key_kind::flag)
@@ -156,9 +165,26 @@ class config_writer {
     if (f_.model_type == "mixtral")
       if (auto const key = key_of("expert_feed_forward_length"); file_.find(key))
         out_.set("intermediate_size", take(file_.get<std::uint64_t>(key)));
-    if (is("bert"))
+    if (is_encoder(f_) && has("token_types.weight"))
       out_.set("type_vocab_size",
                std::uint64_t{take(file_.get_or<std::uint32_t>("tokenizer.ggml.token_type_count", 2))});
+    if (is("mamba2")) {
+      auto const inner = size("ssm.inner_size"), heads = size("ssm.time_step_rank");
+      out_.set("num_heads", heads);
+      out_.set("head_dim", inner / heads);
+      out_.set("n_groups", s.groups);
+      out_.set("expand", static_cast<float>(inner) / static_cast<float>(embedding));
+      out_.set("intermediate_size", inner);
+    }
+    if (is("neo-bert")) {
+      out_.set("intermediate_size", size("feed_forward_length") * 3 / 2);
+      out_.set("max_length", size("context_length"));
+    }
+    if (f_.architecture.starts_with("t5"))
+      out_.set("feed_forward_proj", has("enc.blk.0.ffn_gate.weight") ? "gated-gelu" : "relu");
+    if (is("mobilebert")) out_.set("intra_bottleneck_size", size("bottleneck_length", embedding));
+    if (auto const* const tokens = file_.find_tensor("token_embd.weight"); tokens && (is("mobilebert") || is("albert")))
+      out_.set("embedding_size", tokens->columns());
     if (is("gemma3")) {
       out_.set("sliding_window_pattern", std::uint64_t{6});
       out_.set("rope_local_base_freq", 10000.0f);
@@ -172,6 +198,15 @@ class config_writer {
     if (is("starcoder2")) out_.set("use_bias", biases);
     if (is("llama") || is("granite") || is("command-r") || is("olmo2")) out_.set("attention_bias", biases);
     if (is("llama")) out_.set("mlp_bias", has("blk.0.ffn_up.bias"));
+  }
+
+  void labels() {
+    auto const names = file_.array<std::string_view>(key_of("classifier.output_labels"));
+    json_object all;
+    std::size_t i = 0;
+    if (names)
+      for (auto const label : *names) all.set(std::to_string(i++), label);
+    if (i != 0) out_.raw("id2label", all.text("  "));
   }
 
   void rotary(shape const& s) {

@@ -130,11 +130,18 @@ class export_plan {
   static std::optional<tensor_place> place_of(gguf::file const& file, family const& f, std::string_view name) {
     std::string_view ending;
     auto const place = detail::place_of_tensor<&tensor_rule::gguf>(f, name, ending);
+    if (place && is_part(place->rule->how)) return std::nullopt; // joining parts again is not supported
     auto const stem = name.substr(0, name.size() - ending.size());
     // falcon's only norm has another name than the second of two
     if (f.architecture == "falcon" && stem.ends_with(".attn_norm") && file.find_tensor(std::string(stem) + "_2.weight"))
       for (auto const& rule : f.tensors)
         if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with("ln_mlp") && detail::matches(rule.gguf, stem, own))
+          return own;
+    // t5's first matrix has another name than the second one of two
+    if (f.architecture.starts_with("t5") && stem.ends_with(".ffn_up") &&
+        !file.find_tensor(std::string(stem.substr(0, stem.size() - 2)) + "gate.weight"))
+      for (auto const& rule : f.tensors)
+        if (tensor_place own{&rule, 0, 0}; rule.theirs.ends_with(".wi") && detail::matches(rule.gguf, stem, own))
           return own;
     return place;
   }
@@ -186,7 +193,9 @@ class export_plan {
     if (step.how == change::transpose) std::ranges::reverse(step.shape);
     if (rule.theirs.ends_with("shared_expert_gate")) step.shape.insert(step.shape.begin(), 1);
     if (rule.theirs.ends_with("conv1d") && step.shape.size() == 2) step.shape.insert(step.shape.begin() + 1, 1);
-    if (rule.theirs.find('@') == std::string_view::npos) {
+    if (shape_.groups != 0 && (detail::is_one_for_each_head(t.name) || t.name.ends_with(".ssm_norm.weight")))
+      step.shape = {t.elements()};
+    if (rule.theirs.find('@') == std::string_view::npos || rule.gguf.find('@') != std::string_view::npos) {
       step.name = detail::filled(rule.theirs, *place) + std::string(ending);
       steps_.push_back(std::move(step));
       return;

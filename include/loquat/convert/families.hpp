@@ -4,10 +4,16 @@
 /// `config.json` may leave out. Everything that converts, in either direction, reads these tables. The arrangements of
 /// GGUF are those of llama.cpp's converters (github.com/ggml-org/llama.cpp, `conversion/`).
 
+#include <loquat/convert/encoder_families.hpp>
+#include <loquat/convert/expert_families.hpp>
 #include <loquat/convert/family.hpp>
+#include <loquat/convert/recurrent_families.hpp>
 
+#include <array>
+#include <cstddef>
 #include <span>
 #include <string_view>
+#include <tuple>
 
 namespace loquat::hugging_face {
 
@@ -16,8 +22,6 @@ namespace detail {
 
 using enum change;
 using enum key_kind;
-
-inline constexpr std::string_view rms = "attention.layer_norm_rms_epsilon", layer = "attention.layer_norm_epsilon";
 
 inline constexpr tensor_rule llama_tensors[]{
     {"blk.#.attn_q", "model.layers.#.self_attn.q_proj", query_pairs},
@@ -118,32 +122,16 @@ inline constexpr tensor_rule bitnet_tensors[]{
     {"blk.#.ffn_down", "model.layers.#.mlp.down_proj", ternary},
 };
 
-inline constexpr tensor_rule mamba_tensors[]{
-    {"token_embd", "backbone.embeddings"},
-    {"token_embd", "backbone.embedding"},
-    {"output_norm", "backbone.norm_f"},
-    {"blk.#.attn_norm", "backbone.layers.#.norm"},
-    {"blk.#.ssm_in", "backbone.layers.#.mixer.in_proj"},
-    {"blk.#.ssm_conv1d", "backbone.layers.#.mixer.conv1d"},
-    {"blk.#.ssm_x", "backbone.layers.#.mixer.x_proj"},
-    {"blk.#.ssm_dt", "backbone.layers.#.mixer.dt_proj"},
-    {"blk.#.ssm_a", "backbone.layers.#.mixer.A_log", negative_exp},
-    {"blk.#.ssm_d", "backbone.layers.#.mixer.D"},
-    {"blk.#.ssm_out", "backbone.layers.#.mixer.out_proj"},
-};
-inline constexpr tensor_rule bert_tensors[]{
-    {"token_embd", "bert.embeddings.word_embeddings"},
-    {"position_embd", "bert.embeddings.position_embeddings"},
-    {"token_types", "bert.embeddings.token_type_embeddings"},
-    {"token_embd_norm", "bert.embeddings.LayerNorm"},
-    {"blk.#.attn_q", "bert.encoder.layer.#.attention.self.query"},
-    {"blk.#.attn_k", "bert.encoder.layer.#.attention.self.key"},
-    {"blk.#.attn_v", "bert.encoder.layer.#.attention.self.value"},
-    {"blk.#.attn_output", "bert.encoder.layer.#.attention.output.dense"},
-    {"blk.#.attn_output_norm", "bert.encoder.layer.#.attention.output.LayerNorm"},
-    {"blk.#.ffn_up", "bert.encoder.layer.#.intermediate.dense"},
-    {"blk.#.ffn_down", "bert.encoder.layer.#.output.dense"},
-    {"blk.#.layer_output_norm", "bert.encoder.layer.#.output.LayerNorm"},
+inline constexpr tensor_rule bitnet_b158_tensors[]{
+    {"blk.#.attn_sub_norm", "model.layers.#.self_attn.attn_sub_norm"},
+    {"blk.#.ffn_sub_norm", "model.layers.#.mlp.ffn_sub_norm"},
+    {"blk.#.attn_q", "model.layers.#.self_attn.q_proj", ternary},
+    {"blk.#.attn_k", "model.layers.#.self_attn.k_proj", ternary},
+    {"blk.#.attn_v", "model.layers.#.self_attn.v_proj", ternary},
+    {"blk.#.attn_output", "model.layers.#.self_attn.o_proj", ternary},
+    {"blk.#.ffn_gate", "model.layers.#.mlp.gate_proj", ternary},
+    {"blk.#.ffn_up", "model.layers.#.mlp.up_proj", ternary},
+    {"blk.#.ffn_down", "model.layers.#.mlp.down_proj", ternary},
 };
 
 inline constexpr key_rule granite_keys[]{
@@ -174,18 +162,10 @@ inline constexpr key_rule falcon_keys[]{
     {layer, "layer_norm_epsilon", number},
 };
 inline constexpr key_rule starcoder2_keys[]{{layer, "norm_epsilon", number}};
-inline constexpr key_rule mamba_keys[]{
-    {"embedding_length", "hidden_size d_model"},      {"ssm.conv_kernel", "conv_kernel d_conv"},
-    {"ssm.inner_size", "intermediate_size d_inner"},  {"ssm.state_size", "state_size d_state"},
-    {"ssm.time_step_rank", "time_step_rank dt_rank"}, {rms, "layer_norm_epsilon rms_norm_eps", number},
-};
 inline constexpr key_rule command_r_keys[]{{"logit_scale", "logit_scale", number}};
 
-} // namespace detail
-/// \endcond
-
-/// All of them. Where several have an architecture, the first without experts is what a file without is taken for.
-inline constexpr family families[]{
+/// Decoders.
+inline constexpr family decoder_families[]{
     {"llama", "llama", "LlamaForCausalLM", "model.", "silu", detail::rms, detail::llama_tensors, {}},
     {"llama",
      "mistral",
@@ -282,24 +262,40 @@ inline constexpr family families[]{
      detail::command_r_keys,
      R"({"logit_scale":0.0625,"layer_norm_eps":1e-5,"tie_word_embeddings":true})"},
     {"bitnet", "bitnet", "BitnetForCausalLM", "model.", "silu", detail::rms, detail::bitnet_tensors, {}},
-    {"mamba", "mamba", "MambaForCausalLM", "backbone.", "silu", detail::rms, detail::mamba_tensors, detail::mamba_keys,
-     R"({"conv_kernel":4,"state_size":16,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", false},
-    {"bert",
-     "bert",
-     "BertModel",
-     "bert.",
-     "gelu",
-     detail::layer,
-     detail::bert_tensors,
+    {"bitnet-b1.58",
+     "bitnet",
+     "BitNetForCausalLM",
+     "model.",
+     "relu2",
+     rms,
+     bitnet_b158_tensors,
      {},
-     R"({"layer_norm_eps":1e-12,"type_vocab_size":2})",
-     false},
+     R"({"rms_norm_eps":1e-5,"rope_theta":500000.0,"tie_word_embeddings":true})"},
 };
+
+template <std::size_t A, std::size_t B>
+constexpr std::array<family, A + B> joined(std::array<family, A> a, family const (&b)[B]) noexcept {
+  std::array<family, A + B> out{};
+  for (std::size_t i = 0; i < A; ++i) out[i] = a[i];
+  for (std::size_t i = 0; i < B; ++i) out[A + i] = b[i];
+  return out;
+}
+
+} // namespace detail
+/// \endcond
+
+/// All of them. Where several have an architecture, the first without experts is what a file without is taken for.
+inline constexpr auto families =
+    detail::joined(detail::joined(detail::joined(detail::joined(std::array<family, 0>{}, detail::decoder_families),
+                                                 detail::expert_families),
+                                  detail::recurrent_families),
+                   detail::encoder_families);
 
 /// The family of a class or, if it is in none, of a `model_type`; null if there is none.
 constexpr family const* find_family(std::string_view model_class, std::string_view model_type) noexcept {
   for (auto const& f : families)
-    if (f.model_class == model_class) return &f;
+    for (auto [name, more] = split_names(f.model_class); !name.empty(); std::tie(name, more) = split_names(more))
+      if (name == model_class) return &f;
   for (auto const& f : families)
     if (f.model_type == model_type) return &f;
   return nullptr;

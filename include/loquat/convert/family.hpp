@@ -8,21 +8,40 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 /// Models as Hugging Face transformers (github.com/huggingface/transformers) keep them, in folders.
 namespace loquat::hugging_face {
 
+/// The first of names that are separated by spaces, and the rest.
+constexpr std::pair<std::string_view, std::string_view> split_names(std::string_view names) noexcept {
+  auto const end = names.find(' ');
+  return {names.substr(0, end), end == names.npos ? std::string_view() : names.substr(end + 1)};
+}
+
 /// What a tensor of a GGUF file has different from its original.
 enum class change : unsigned char {
   none,
-  query_pairs,  ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
-  key_pairs,    ///< the same of key-value heads
-  fused_heads,  ///< rows: all queries, keys and values, not those of each key-value head together
-  transpose,    ///< of the weight
-  add_one,      ///< to the weight
-  negative_exp, ///< its exponential, less than nothing
-  ternary,      ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
+  query_pairs,   ///< rows of each head: those of a rotary pair are neighbours, not half a head apart
+  key_pairs,     ///< the same of key-value heads
+  fused_heads,   ///< rows: all queries, keys and values, not those of each key-value head together
+  transpose,     ///< of the weight
+  add_one,       ///< to the weight
+  negative_exp,  ///< its exponential, less than nothing
+  ternary,       ///< the weight is rounded to −m, 0 and m, of which m is the mean magnitude
+  even_rows,     ///< of joined matrices whose rows take turns: those of the first,
+  odd_rows,      ///< of the second
+  even_columns,  ///< the same of columns, turned,
+  odd_columns,   ///< of the second
+  first_half,    ///< rows: those of the first of two joined matrices,
+  second_half,   ///< of the second
+  latent_keys,   ///< of each head: the rows that make its key, turned (latent attention),
+  latent_values, ///< those that make its value
+  positions,     ///< rows: without those of padding, before the first position
 };
+
+/// Whether what a change makes is only a part of the original.
+constexpr bool is_part(change how) noexcept { return how >= change::even_rows; }
 
 /// A tensor's names, to which ".weight" or ".bias" is appended. `#` stands for the number of a layer, `@` for that of
 /// an expert: the experts' matrices are one tensor of a GGUF file.
@@ -43,17 +62,32 @@ struct key_rule {
 
 /// The models that share a class of transformers.
 struct family {
-  std::string_view architecture;        ///< `general.architecture`
-  std::string_view model_type;          ///< of `config.json`
-  std::string_view model_class;         ///< first of its `architectures`
-  std::string_view prefix;              ///< of names of tensors, which files of a bare model leave out
-  std::string_view activation;          ///< what `hidden_act` begins with
-  std::string_view epsilon;             ///< key of the norms' epsilon
+  std::string_view architecture; ///< `general.architecture`
+  std::string_view model_type;   ///< of `config.json`
+  std::string_view model_class;  ///< first of its `architectures`; of several, separated by spaces, the usual one
+  std::string_view prefix;       ///< of names of tensors, which files of a bare model leave out
+  std::string_view activation;   ///< what `hidden_act` begins with
+  std::string_view epsilon;      ///< key of the norms' epsilon
   std::span<tensor_rule const> tensors; ///< come before those of llama
   std::span<key_rule const> keys;       ///< come before `common_keys`
   std::string_view defaults = "{}";     ///< what `config.json` need not say, as JSON
   bool rotates = true;                  ///< has rotary embeddings
+  std::string_view needless = {};       ///< what names of tensors begin with that are left out, separated by spaces
 };
+
+/// Whether conversion turns rows into columns.
+constexpr bool is_turned(change how) noexcept {
+  return how == change::transpose || how == change::even_columns || how == change::odd_columns ||
+         how == change::latent_keys;
+}
+
+/// \cond
+namespace detail {
+
+inline constexpr std::string_view rms = "attention.layer_norm_rms_epsilon", layer = "attention.layer_norm_epsilon";
+
+} // namespace detail
+/// \endcond
 
 /// Keys that mean the same in all families.
 inline constexpr key_rule common_keys[]{
@@ -125,9 +159,10 @@ constexpr std::optional<tensor_place> place_of(family const& f, std::string_view
   return std::nullopt;
 }
 
-/// Whether tensors of a rule are called so without ".weight".
+/// Whether the names of a rule are whole: nothing is appended.
 constexpr bool is_bare(tensor_rule const& rule) noexcept {
-  return rule.gguf.ends_with(".ssm_a") || rule.gguf.ends_with(".ssm_d");
+  return rule.gguf.ends_with(".ssm_a") || rule.gguf.ends_with(".ssm_d") || rule.gguf.ends_with(".weight") ||
+         rule.gguf.ends_with(".bias");
 }
 
 /// The place of a tensor by all of its name, and the part behind the rule's: ".weight", ".bias" or nothing.

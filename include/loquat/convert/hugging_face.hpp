@@ -44,9 +44,10 @@ class folder {
   static result<folder> open(std::string path, folder_options const& options = {}) {
     if (path.empty()) path = ".";
     if (path.back() != '/' && path.back() != '\\') path += '/';
-    auto const text = detail::text_of_file(path + "config.json");
+    auto text = detail::text_of_file(path + "config.json");
     if (!text) return text.error();
     if (!*text) return fail(errc::missing, path, "config.json: there is none; expected a folder of a model");
+    detail::make_finite(**text);
     auto c = config::parse(**text, path + "config.json");
     if (!c) return c.error();
     auto const kind = kind_of(*c);
@@ -66,12 +67,12 @@ class folder {
     std::vector<made_tensor> made;
     auto const sizes = write_metadata(out.writer_, f, *c, made);
     if (!sizes) return sizes.error();
-    if (f.architecture == "bert") { // as sentence-transformers have it
+    if (detail::is_encoder(f) && !detail::classifies(*c)) { // as sentence-transformers have it
       auto const pooling = detail::json_file::open(path + "1_Pooling/config.json");
       if (!pooling) return pooling.error();
       bool const first = (*pooling)["pooling_mode_cls_token"].as_bool().value_or(false);
       bool const mean = (*pooling)["pooling_mode_mean_tokens"].as_bool().value_or(false);
-      if (first || mean) out.writer_.add("bert.pooling_type", std::uint32_t{first ? 2u : 1u});
+      if (first || mean) out.writer_.add(std::string(f.architecture) + ".pooling_type", std::uint32_t{first ? 2u : 1u});
     }
     auto plan = weight_plan::make(out.weights_, f, *c, *sizes, std::move(made));
     if (!plan) return plan.error().within(path);

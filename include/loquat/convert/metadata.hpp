@@ -4,6 +4,7 @@
 
 #include <loquat/convert/config.hpp>
 #include <loquat/convert/family.hpp>
+#include <loquat/convert/family_keys.hpp>
 #include <loquat/core/math.hpp>
 #include <loquat/core/result.hpp>
 #include <loquat/format/gguf_writer.hpp>
@@ -17,11 +18,6 @@
 #include <vector>
 
 namespace loquat::hugging_face {
-
-/// What conversion of tensors must know of a model.
-struct shape {
-  std::uint64_t heads = 1, kv_heads = 1, head_dim = 1, rope_dims = 0;
-};
 
 /// A tensor that is no file's, but follows from `config.json`.
 struct made_tensor {
@@ -55,8 +51,9 @@ class metadata_writer {
 
   result<shape> write(std::vector<made_tensor>& made) {
     refuse();
-    if (f_.architecture == "mamba") return write_recurrent();
+    if (f_.architecture.starts_with("mamba")) return write_recurrent();
     shape s = sizes();
+    family_keys(f_, in_, s, [&](std::string_view suffix, auto const& value) { put(suffix, value); });
     for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
       for (auto const& rule : rules) add(rule);
     if (f_.architecture == "falcon" && !in_.flag("new_decoder_architecture", false))
@@ -64,13 +61,14 @@ class metadata_writer {
     if (f_.defaults.find("query_pre_attn_scalar") != std::string_view::npos) scale(s);
     put("attention.head_count_kv", static_cast<std::uint32_t>(s.kv_heads));
     if (!has("feed_forward_length"))
-      put("feed_forward_length", static_cast<std::uint32_t>(4 * in_.size("hidden_size n_embd")));
+      put("feed_forward_length", static_cast<std::uint32_t>(4 * in_.size("hidden_size n_embd d_model")));
     if (f_.architecture == "phi3" && !has("attention.sliding_window"))
       put("attention.sliding_window", std::uint32_t{0}); // which others want to read
     if (f_.rotates) rotary(s, made);
-    if (f_.architecture == "bert") {
+    if (is_encoder(f_)) {
       put("attention.causal", false);
-      out_.add("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(in_.size("type_vocab_size")));
+      if (in_.has("type_vocab_size"))
+        out_.add("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(in_.size("type_vocab_size")));
     }
     if (in_.failed()) return in_.first_error();
     return s;
@@ -84,7 +82,8 @@ class metadata_writer {
     if (in_.has("clip_qkv")) in_.wrong("clip_qkv", "models with it are not supported", errc::unsupported);
     if (f_.architecture == "falcon" && !in_.flag("parallel_attn", true))
       in_.wrong("parallel_attn", "expected true, models without it are not supported", errc::unsupported);
-    if (in_.has("norm_topk_prob") && in_.flag("norm_topk_prob", false) != (f_.architecture == "qwen3moe"))
+    if (f_.architecture.starts_with("qwen") && in_.has("norm_topk_prob") &&
+        in_.flag("norm_topk_prob", false) != (f_.architecture == "qwen3moe"))
       in_.wrong("norm_topk_prob", f_.architecture == "qwen3moe" ? "expected true" : "expected false",
                 errc::unsupported);
     auto const activation = in_.word("hidden_activation hidden_act activation_function activation");
@@ -103,23 +102,25 @@ class metadata_writer {
     auto const embedding = in_.size("hidden_size d_model");
     for (auto const* zero : {"feed_forward_length", "attention.head_count"}) put(zero, std::uint32_t{0});
     put("context_length", std::uint32_t{1} << 20);
-    if (!in_.find("time_step_rank dt_rank").as_int64()) // "auto"
+    if (f_.architecture == "mamba" && !in_.find("time_step_rank dt_rank").as_int64()) // "auto"
       put("ssm.time_step_rank", static_cast<std::uint32_t>(embedding / 16 + (embedding % 16 != 0)));
+    shape s;
+    family_keys(f_, in_, s, [&](std::string_view suffix, auto const& value) { put(suffix, value); });
     for (auto const rules : {f_.keys, std::span<key_rule const>(common_keys)})
       for (auto const& rule : rules) add(rule);
     if (!has("ssm.inner_size")) put("ssm.inner_size", static_cast<std::uint32_t>(2 * embedding));
     if (in_.failed()) return in_.first_error();
-    return shape{};
+    return s;
   }
 
   shape sizes() {
     shape s;
-    auto const embedding = in_.size("hidden_size n_embd");
-    s.heads = in_.size("num_attention_heads n_head");
+    auto const embedding = in_.size("hidden_size n_embd d_model");
+    s.heads = in_.size("num_attention_heads n_head num_heads");
     s.kv_heads = in_.size("num_key_value_heads num_kv_heads n_head_kv", s.heads);
-    if (!in_.has("head_dim") && embedding % s.heads != 0)
+    if (!in_.has("head_dim d_kv kv_lora_rank") && embedding % s.heads != 0)
       in_.wrong("hidden_size", "expected a multiple of the attention heads");
-    s.head_dim = in_.size("head_dim", embedding < s.heads ? 1 : embedding / s.heads);
+    s.head_dim = in_.size("head_dim d_kv", embedding < s.heads ? 1 : embedding / s.heads);
     if (s.heads % s.kv_heads != 0) in_.wrong("num_key_value_heads", "expected a divisor of the attention heads");
     return s;
   }
@@ -128,7 +129,9 @@ class metadata_writer {
     if (has(rule.gguf) || rule.gguf == "attention.head_count_kv" || !in_.has(rule.theirs)) return;
     if (rule.gguf.starts_with("attention.layer_norm") && rule.gguf != f_.epsilon) return;
     if (rule.gguf == "attention.sliding_window" && !in_.flag("use_sliding_window", true)) return;
-    if (rule.kind == key_kind::flag)
+    if (rule.gguf == "leading_dense_block_count" && in_.find(rule.theirs).as_int64().value_or(1) == 0)
+      put(rule.gguf, std::uint32_t{0}); // no other size may be 0
+    else if (rule.kind == key_kind::flag)
       put(rule.gguf, in_.flag(rule.theirs, false));
     else if (rule.kind == key_kind::number)
       put(rule.gguf, static_cast<float>(in_.number(rule.theirs, 0)));
@@ -153,14 +156,14 @@ class metadata_writer {
       return scaling[name] && scaling[name].kind() != json::kind::null ? scaling[name] : in_.find(name);
     };
     auto share = of("partial_rotary_factor");
-    if (!share) share = in_.find("rotary_pct rope_pct");
+    if (!share) share = in_.find("rotary_pct rope_pct rotary_emb_fraction");
     auto const part = in_.number_of("partial_rotary_factor", share, 1);
     s.rope_dims = static_cast<std::uint64_t>(part * static_cast<double>(s.head_dim));
     if (!(part > 0 && part <= 1) || s.rope_dims < 2 || s.rope_dims % 2 != 0)
       return in_.wrong("partial_rotary_factor", "expected an even number of elements of a head, up to all");
     put("rope.dimension_count", static_cast<std::uint32_t>(s.rope_dims));
     auto base = of("rope_theta");
-    if (!base) base = in_.find("rotary_emb_base");
+    if (!base) base = in_.find("rotary_emb_base global_rope_theta");
     auto const theta = in_.number_of("rope_theta", base, 10000);
     put("rope.freq_base", static_cast<float>(theta));
 
@@ -184,6 +187,7 @@ class metadata_writer {
       if (auto const value = scaling["attention_factor"]; value && value.kind() != json::kind::null)
         put("rope.scaling.attn_factor", static_cast<float>(in_.number_of("rope_scaling.attention_factor", value, 1) /
                                                            (1 + 0.1 * math::log(factor))));
+      if (f_.architecture == "deepseek2") latent_magnitude(scaling, factor);
     } else if (type == "llama3") {
       made.push_back({"rope_freqs.weight", llama3(scaling, s, theta, factor, static_cast<double>(original))});
     } else if (type == "longrope" || type == "su") {
@@ -192,6 +196,18 @@ class metadata_writer {
       in_.wrong("rope_scaling", std::string(type) + ": expected linear, dynamic, yarn, longrope or llama3",
                 errc::unsupported);
     }
+  }
+
+  /// DeepSeek's YaRN has a factor of scores, m², and one of cosines and sines that is usually 1.
+  void latent_magnitude(json::value scaling, double factor) {
+    auto const of_scores = in_.number_of("rope_scaling.mscale_all_dim", scaling["mscale_all_dim"], 0);
+    auto const of_turns = in_.number_of("rope_scaling.mscale", scaling["mscale"], 1);
+    auto const magnitude = [&](double m) { return factor > 1 ? 1 + 0.1 * m * math::log(factor) : 1; };
+    if (of_scores < 0 || of_turns < 0) return in_.wrong("rope_scaling.mscale_all_dim", "expected a positive number");
+    if (of_scores != 0) put("rope.scaling.yarn_log_multiplier", static_cast<float>(0.1 * of_scores));
+    auto const usual = of_scores != 0 ? 1 : magnitude(1); // of readers
+    auto const ratio = magnitude(of_turns) / magnitude(of_scores);
+    if (ratio != usual) put("rope.scaling.attn_factor", static_cast<float>(ratio / usual));
   }
 
   std::vector<float> llama3(json::value scaling, shape const& s, double theta, double factor, double context) {

@@ -210,6 +210,8 @@ class peft_reader {
       if (*own != *alpha)
         return fail(errc::unsupported, name_, ": tensor ", p.a->name, ": an alpha other than that of other experts");
     }
+    if (is_part(t.how))
+      return fail(errc::unsupported, name_, ": tensor ", first.name, ": of a matrix that the model has in parts");
     auto const order = row_order(t.how, outputs, shape_);
     if (!order) return order.error().within(name).within(name_);
     auto const size_a = static_cast<std::size_t>(rank * inputs), size_b = static_cast<std::size_t>(rank * outputs);

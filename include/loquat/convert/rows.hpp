@@ -20,8 +20,8 @@
 
 namespace loquat::hugging_face {
 
-/// For each row in a GGUF file the row it is in the original; empty if all stay where they are. `errc::mismatch` if so
-/// many rows are no whole number of heads.
+/// For each row in a GGUF file the row it is in the original, of a change that turns rows into columns the column;
+/// empty if all stay where they are. `errc::mismatch` if so many rows are no whole number of heads.
 inline result<std::vector<std::size_t>> row_order(change how, std::uint64_t rows, shape const& s) {
   std::vector<std::size_t> order;
   if (how == change::query_pairs || how == change::key_pairs) {
@@ -43,6 +43,19 @@ inline result<std::vector<std::size_t>> row_order(change how, std::uint64_t rows
     for (std::size_t i = 0; i < s.heads; ++i) head(i / group * (group + 2) + i % group);
     for (std::size_t const part : {group, group + 1})
       for (std::size_t i = 0; i < s.kv_heads; ++i) head(i * (group + 2) + part);
+  } else if (how == change::even_rows || how == change::odd_rows || how == change::even_columns ||
+             how == change::odd_columns || how == change::first_half || how == change::second_half) {
+    if (rows % 2 != 0) return fail(errc::mismatch, "expected two joined matrices, found ", rows, " rows");
+    bool const halves = how == change::first_half || how == change::second_half;
+    bool const second = how == change::odd_rows || how == change::odd_columns || how == change::second_half;
+    std::size_t const first = !second ? 0 : halves ? rows / 2 : 1;
+    for (std::size_t i = 0; i < rows / 2; ++i) order.push_back(first + (halves ? i : 2 * i));
+  } else if (how == change::latent_values) {
+    for (std::size_t i = 0; i < s.latent_value; ++i) order.push_back(s.latent_key + i);
+  } else if (how == change::positions && s.first_position != 0) {
+    if (rows <= s.first_position)
+      return fail(errc::mismatch, "expected positions behind ", s.first_position, " rows, found ", rows, " rows");
+    for (std::size_t i = s.first_position; i < rows; ++i) order.push_back(i);
   }
   return order;
 }

@@ -33,6 +33,7 @@ namespace loquat::hugging_face {
 struct save_options {
   std::optional<tensor_type> type{}; ///< of all weights: F32, F16 or BF16; else floats stay and the rest becomes BF16
   bool tokenizer = true;             ///< write the tokenizer, too
+  std::uint64_t max_shard_bytes = 0; ///< weights of a file, of which there may be several, with an index; 0: one file
 };
 
 /// The family that a GGUF file belongs to; null if none has a place for all that is in it.
@@ -95,23 +96,17 @@ inline result<void> save_tokenizer(gguf::file const& file, std::string const& fo
 } // namespace detail
 /// \endcond
 
-/// Writes the weights of a file to `path`, by the names of `f`, or by their own if that is null. `before(tensor)` is
-/// called before each one and returns a `result<void>`: to show progress, or to stop.
+/// \cond
+namespace detail {
+
+/// Writes some tensors of a plan as one file.
 template <class Before>
-result<void> save_weights(gguf::file const& file, family const* f, std::string const& path,
-                          std::optional<tensor_type> type, Before before) {
-  shape s;
-  if (f) {
-    auto const sizes = detail::config_writer(file, *f).sizes();
-    if (!sizes) return sizes.error();
-    s = *sizes;
-  }
-  auto const plan = export_plan::make(file, f, s, type);
-  if (!plan) return plan.error();
+result<void> write_steps(gguf::file const& file, export_plan const& plan, std::span<export_step const> steps,
+                         std::string const& path, Before& before) {
   safetensors::writer out;
   out.add(safetensors::note{"format", "pt"});
   std::map<std::string_view, export_step const*> by_name;
-  for (auto const& step : plan->steps()) {
+  for (auto const& step : steps) {
     by_name[step.name] = &step;
     out.add({step.name, step.type, step.shape, {}});
   }
@@ -120,15 +115,83 @@ result<void> save_weights(gguf::file const& file, family const* f, std::string c
     if (auto whole = file.intact(); !whole) return whole.error();
     auto const& step = *by_name.find(t.name)->second;
     if (result<void> go = before(step); !go) return go.error();
-    auto made = plan->data(step, room);
+    auto made = plan.data(step, room);
     if (!made) return made.error().within(file.name());
     return made;
   });
 }
 
-/// Writes a file as the folder `path`, which must be there: `config.json`, `model.safetensors`, and the tokenizer's
-/// files. Errors name the file, tensor or key: `errc::unsupported` for models of a family that is not known, and what
-/// `config.json` or `tokenizer.json` have no words for; `errc::io`.
+/// The plan of a file.
+inline result<export_plan> plan_of(gguf::file const& file, family const* f, std::optional<tensor_type> type) {
+  shape s;
+  if (f) {
+    auto const sizes = config_writer(file, *f).sizes();
+    if (!sizes) return sizes.error();
+    s = *sizes;
+  }
+  return export_plan::make(file, f, s, type);
+}
+
+/// Where the tensors of each file begin, and one more: each has up to `most` bytes, or a single tensor.
+inline result<std::vector<std::size_t>> shards_of(std::span<export_step const> steps, std::uint64_t most,
+                                                  std::uint64_t& total) {
+  std::vector<std::size_t> starts{0};
+  std::uint64_t filled = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    auto const size = safetensors::byte_size(steps[i].type, steps[i].shape);
+    if (!size) return size.error();
+    if (most != 0 && filled != 0 && *size > most - std::min(most, filled)) starts.push_back(i), filled = 0;
+    filled += *size;
+    total += *size;
+  }
+  starts.push_back(steps.size());
+  return starts;
+}
+
+/// The weights of a folder: `model.safetensors`, or several files with an index.
+template <class Before>
+result<void> save_shards(gguf::file const& file, family const& f, std::string const& folder,
+                         save_options const& options, Before& before) {
+  auto const plan = plan_of(file, &f, options.type);
+  if (!plan) return plan.error();
+  std::uint64_t total = 0;
+  auto const starts = shards_of(plan->steps(), options.max_shard_bytes, total);
+  if (!starts) return starts.error();
+  auto const count = starts->size() - 1;
+  if (count == 1) return write_steps(file, *plan, plan->steps(), folder + "model.safetensors", before);
+  auto const five = [](std::size_t n) {
+    auto const digits = std::to_string(n);
+    return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
+  };
+  json_object metadata, map, index;
+  metadata.set("total_size", total);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const name = "model-" + five(i + 1) + "-of-" + five(count) + ".safetensors";
+    auto const steps = plan->steps().subspan((*starts)[i], (*starts)[i + 1] - (*starts)[i]);
+    for (auto const& step : steps) map.set(step.name, name);
+    if (auto done = write_steps(file, *plan, steps, folder + name, before); !done) return done;
+  }
+  index.raw("metadata", metadata.text("  "));
+  index.raw("weight_map", map.text("  "));
+  return write_text(folder + "model.safetensors.index.json", index.text() + "\n");
+}
+
+} // namespace detail
+/// \endcond
+
+/// Writes the weights of a file to `path`, by the names of `f`, or by their own if that is null. `before(tensor)` is
+/// called before each one and returns a `result<void>`: to show progress, or to stop.
+template <class Before>
+result<void> save_weights(gguf::file const& file, family const* f, std::string const& path,
+                          std::optional<tensor_type> type, Before before) {
+  auto const plan = detail::plan_of(file, f, type);
+  if (!plan) return plan.error();
+  return detail::write_steps(file, *plan, plan->steps(), path, before);
+}
+
+/// Writes a file as the folder `path`, which must be there: `config.json`, `model.safetensors` or several files and
+/// their index, and the tokenizer's files. Errors name the file, tensor or key: `errc::unsupported` for models of a
+/// family that is not known, and what `config.json` or `tokenizer.json` have no words for; `errc::io`.
 template <class Before>
 result<void> save(gguf::file const& file, std::string path, save_options const& options, Before before) {
   auto const* const f = family_of(file);
@@ -152,7 +215,7 @@ result<void> save(gguf::file const& file, std::string path, save_options const& 
   if (!made) return made.error();
   if (options.tokenizer)
     if (auto done = detail::save_tokenizer(file, path); !done) return done;
-  if (auto done = save_weights(file, f, path + "model.safetensors", options.type, before); !done) return done;
+  if (auto done = detail::save_shards(file, *f, path, options, before); !done) return done;
   return detail::write_text(path + "config.json", made->text() + "\n");
 }
 /// \overload
