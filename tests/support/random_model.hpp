@@ -22,6 +22,7 @@ struct random_model_options {
   std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
   bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
   bool long_factors = false, absorbed = false;       ///< absorbed: latent attention in the newer form
+  bool embedding_norm = false;
   std::uint32_t window = 5;                          ///< of layers that have one
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
@@ -59,6 +60,7 @@ class random_model {
     if (o.more) o.more(out_, prefix);
 
     matrix("token_embd", vocabulary, embedding);
+    if (o.embedding_norm) norm("token_embd_norm", embedding);
     if (a.learned_positions) matrix("position_embd", context, embedding, false);
     if (o.long_factors)
       for (auto const* part : {"rope_factors_short", "rope_factors_long"})

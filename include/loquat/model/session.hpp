@@ -4,6 +4,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/arena.hpp>
+#include <loquat/model/alibi.hpp>
 #include <loquat/model/hyperparameters.hpp>
 
 #include <algorithm>
@@ -90,6 +91,7 @@ template <Backend B> class session {
       use(s.sines, rows * h.rope_dims);
       use(s.window_cosines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
       use(s.window_sines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
+      use(s.bias, h.alibi != 0 ? (2 * std::uint64_t{context} - 1) * h.heads : 0);
       use(s.logits, std::uint64_t{vocabulary});
     };
     if (context > std::numeric_limits<std::uint32_t>::max() ||
@@ -119,6 +121,7 @@ template <Backend B> class session {
     s.cache.lay_out([&](std::size_t l) { return window_of(l) != 0; });
     s.work = backend.make_workspace(limits, s.memory_);
     s.batch_ = batch;
+    if (h.alibi != 0) detail::fill_alibi(h.heads, h.alibi, context, s.bias);
     return s;
   }
 
@@ -186,6 +189,7 @@ template <Backend B> class session {
   std::span<float> mixture;        ///< [batch, embedding]: and the sum of all
   std::span<float> cosines, sines; ///< [batch, rope_dims]
   std::span<float> window_cosines, window_sines; ///< the same of layers with a window, if they differ
+  std::span<float> bias;                         ///< [heads, 2 · context − 1], see `attention_task`, or empty
   std::span<token> rows;                         ///< [batch]: numbers of rows
   std::span<float> logits;                       ///< [vocabulary]
   std::span<bool> kept;                          ///< [context]: marks the tokens that an eviction leaves
