@@ -79,15 +79,13 @@ template <architecture A, Backend B> class transformer_model {
 
   /// Forgets the tokens of a session that `policy` chooses, and lets the others move up. Returns how many went. The
   /// logits of the last pass are gone. `errc::unsupported` where keys and values cannot move: learned positions are
-  /// part of them, latent attention rotates another part, and layers with a window keep what they need only unless the
-  /// session has `whole_windows`.
+  /// part of them, and layers with a window keep what they need only unless the session has `whole_windows`.
   template <EvictionPolicy P>
   constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
-    if ((A.learned_positions || A.latent) && how == cache_shift::rotate)
+    if (A.learned_positions && how == cache_shift::rotate)
       return fail(errc::unsupported, "evict: the positions of ", loquat::name(A),
-                  A.latent ? " are in a part of its keys" : " are learned",
-                  ": its tokens cannot move, but be computed again");
-    return detail::evict(*backend_, s, policy, how, A.rope, [&](std::size_t l) { return rope_at(s, l); });
+                  " are learned: its tokens cannot move, but be computed again");
+    return detail::evict(*backend_, s, policy, how, first_turned(), A.rope, [&](std::size_t l) { return rope_at(s, l); });
   }
 
  private:
@@ -221,6 +219,10 @@ template <architecture A, Backend B> class transformer_model {
   constexpr bool turns() const noexcept { return A.rope != rope_style::none && h_.alibi == 0; }
   constexpr rope_frequencies const& rope_of(session const& s) const noexcept {
     return ropes_.has_long && s.context() > h_.original_context ? ropes_.extended : ropes_.all;
+  }
+  // the first element of a key that turns
+  constexpr std::size_t first_turned() const noexcept {
+    return !A.latent ? 0 : h_.latent.absorbed ? h_.latent.rank : h_.latent.key - h_.rope_dims;
   }
   // what turns the keys of a layer; null: nothing
   constexpr rope_frequencies const* rope_at(session const& s, std::size_t l) const noexcept {
