@@ -163,10 +163,9 @@ TEST_CASE("decoders with ALiBi follow their equations") {
   auto const each = [&](auto const& machine) {
     check<arch::bloom>({.layers = 2, .embedding_norm = true}, {none, true, false, root}, machine);
     check<arch::mpt>(two, {none, true, false, root}, machine);
-    check<arch::mpt>({.layers = 2,
-                      .more = [](gguf::writer& w,
-                                 std::string const& p) { w.add(p + ".attention.clamp_kqv", 0.25f); }},
-                     {none, true, false, root, 0.25}, machine);
+    check<arch::mpt>(
+        {.layers = 2, .more = [](gguf::writer& w, std::string const& p) { w.add(p + ".attention.clamp_kqv", 0.25f); }},
+        {none, true, false, root, 0.25}, machine);
     check<arch::refact>(two, {none, false, true, root}, machine);
     check<arch::jais>(two, {none, true, true, 1.0 / 8}, machine);
     check<arch::baichuan>(two, {none, false, true, root, 0, true}, machine);
@@ -206,9 +205,11 @@ TEST_CASE("with ALiBi what stays moves as it is, and texts may be longer than th
 
 TEST_CASE("what files say of ALiBi counts, and what cannot be is an error") {
   auto const refusal = [](std::string const& key, auto value, model_options const& options = {}) {
-    auto const bytes = test::random_model(arch::mpt, {.layers = 1, .more = [&](gguf::writer& w, std::string const& p) {
-                                                        w.add(p + "." + key, value);
-                                                      }}).bytes();
+    auto const bytes =
+        test::random_model(
+            arch::mpt,
+            {.layers = 1, .more = [&](gguf::writer& w, std::string const& p) { w.add(p + "." + key, value); }})
+            .bytes();
     auto const file = gguf::file::parse(bytes, "m.gguf").value();
     auto const made = transformer<arch::mpt>::build(file, reference{}, options);
     return made ? "slope " + std::to_string(made->sizes().alibi) : std::string(made.error().message());

@@ -114,7 +114,7 @@ template <Backend B> class adaptable : public B {
   constexpr void matmul(workspace& work, std::span<float const> x, std::size_t n,
                         std::span<projection<matrix> const> projections) const {
     for (auto rest = projections; !rest.empty();) {
-      std::array<projection<typename B::matrix>, 4> some{}; // a model asks for three at most
+      std::array<projection<typename B::matrix>, 4> some{}; // what a model mostly asks for
       std::size_t const count = std::min(some.size(), rest.size());
       for (std::size_t i = 0; i < count; ++i) some[i] = {rest[i].weights, rest[i].y, rest[i].bias};
       B::matmul(work, x, n, std::span(some).first(count));

@@ -62,6 +62,7 @@ template <Backend B> class session {
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
     std::size_t const inner =
         std::max({h.experts != 0 ? h.expert_feed_forward : 0, h.shared_feed_forward, h.feed_forward});
+    std::uint64_t const together = std::uint64_t{std::min(h.experts_used, experts_at_once)} * h.expert_feed_forward;
     std::size_t const latent_width = h.latent.rank == 0 ? 0 : h.heads * (h.latent.key + h.latent.value) + h.latent.rank;
     std::size_t const query_width = h.heads * std::max({h.head_dim, h.latent.key, h.latent.value});
     workspace_limits const limits{batch, std::max({h.embedding, inner, query_width, h.latent.queries, latent_width}),
@@ -81,8 +82,8 @@ template <Backend B> class session {
       use(s.expanded, rows * latent_width);
       use(s.head_output, h.latent.absorbed ? rows * std::max(h.latent.rank, h.latent.value) : 0);
       use(s.branch, h.parallel ? rows * h.embedding : 0);
-      use(s.gate, rows * inner);
-      use(s.up, rows * inner);
+      use(s.gate, std::max(rows * inner, together));
+      use(s.up, std::max(rows * inner, together));
       use(s.router, rows * h.experts);
       use(s.gathered, h.experts != 0 ? rows * h.embedding : 0);
       use(s.expert, h.experts != 0 ? rows * h.embedding : 0);
