@@ -169,7 +169,8 @@ double difference(std::vector<float> const& a, std::vector<float> const& b) {
 // Keys and values of a model of one layer say nothing of other tokens: moved ones are those of a new session.
 template <architecture A> void check_one_layer(auto more, bool long_factors = false, bool absorbed = false) {
   CAPTURE(std::string(name(A)));
-  auto const bytes = test::random_model(A, {.layers = 1, .long_factors = long_factors, .absorbed = absorbed, .more = more}).bytes();
+  auto const bytes =
+      test::random_model(A, {.layers = 1, .long_factors = long_factors, .absorbed = absorbed, .more = more}).bytes();
   auto const file = gguf::file::parse(bytes).value();
   cpu const machine({1});
   auto const model = build<A>(file, machine);

@@ -24,7 +24,7 @@ struct random_model_options {
   bool long_factors = false, absorbed = false;       ///< absorbed: latent attention in the newer form
   std::uint32_t experts_used = 2;
   bool embedding_norm = false;
-  std::uint32_t window = 5;                          ///< of layers that have one
+  std::uint32_t window = 5;                                                        ///< of layers that have one
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
 

@@ -85,7 +85,8 @@ template <architecture A, Backend B> class transformer_model {
     if (A.learned_positions && how == cache_shift::rotate)
       return fail(errc::unsupported, "evict: the positions of ", loquat::name(A),
                   " are learned: its tokens cannot move, but be computed again");
-    return detail::evict(*backend_, s, policy, how, first_turned(), A.rope, [&](std::size_t l) { return rope_at(s, l); });
+    return detail::evict(*backend_, s, policy, how, first_turned(), A.rope,
+                         [&](std::size_t l) { return rope_at(s, l); });
   }
 
  private:
