@@ -6,7 +6,10 @@
 #include <loquat/backend/reference.hpp>
 #include <loquat/convert/peft.hpp>
 #include <loquat/format/safetensors_writer.hpp>
+#include <loquat/model/adaptable.hpp>
+#include <loquat/model/lora_merge.hpp>
 #include <loquat/model/zoo.hpp>
+#include <loquat/parallel/pool.hpp>
 
 #include <doctest/doctest.h>
 
@@ -38,6 +41,13 @@ struct folder {
                 safetensors::element::f32,
                 {rows, columns},
                 std::as_bytes(std::span(x))});
+    return x;
+  }
+  floats const& vector(std::string const& name, std::uint64_t n) {
+    auto& x = kept.emplace_back(random(static_cast<std::size_t>(n)));
+    for (float& m : x) m = 1 + m * m;
+    writer.add(
+        {names.emplace_back("base_model.model." + name), safetensors::element::f32, {n}, std::as_bytes(std::span(x))});
     return x;
   }
   std::pair<floats const&, floats const&> pair(std::string const& module, std::uint64_t rows, std::uint64_t columns) {
@@ -156,6 +166,54 @@ TEST_CASE("peft: alphas") {
   CHECK(factor(R"(,"alpha_pattern":{"proj":12},"modules_to_save":null,"use_dora":false)", 1) == 2);
 }
 
+TEST_CASE("peft: rows of matrices with magnitudes get them where adapters are merged") {
+  scene const s(arch::llama);
+  folder f;
+  f.config = R"({"peft_type":"LORA","r":3,"lora_alpha":6,"use_dora":true})";
+  auto const [qa, qb] = f.pair("model.layers.0.self_attn.q_proj", 32, 32);
+  auto const [da, db] = f.pair("model.layers.0.mlp.down_proj", 32, 48);
+  auto const& qm = f.vector("model.layers.0.self_attn.q_proj.lora_magnitude_vector", 32);
+  auto const& dm = f.vector("model.layers.0.mlp.down_proj.lora_magnitude_vector.weight", 32);
+  auto const made = f.read(s.base).value();
+  test::temporary_folder const to;
+  std::vector<scaled_lora> const use{{made, 0.5f}};
+  REQUIRE(merge_lora(s.base, use, to / "merged.gguf", pool(1)));
+  auto const merged = gguf::open(to / "merged.gguf").value();
+  auto const values = [](gguf::file const& file, std::string_view name) {
+    auto const tensor = file.tensor(name).value();
+    floats out(static_cast<std::size_t>(tensor.elements()));
+    CHECK(unpack_tensor(builtin_formats{}, tensor, out));
+    return out;
+  };
+  auto const check = [&](std::string_view name, floats const& a, floats const& b, floats const& magnitudes,
+                         std::size_t columns, auto of_row) { // `of_row`: where the folder has a row
+    auto const before = values(s.base, name), now = values(merged, name);
+    for (std::size_t r = 0; r < 32; ++r) {
+      std::vector<double> sum(columns);
+      double square = 0;
+      for (std::size_t c = 0; c < columns; ++c) {
+        sum[c] = static_cast<double>(before[r * columns + c]);
+        for (std::size_t j = 0; j < rank; ++j) // 0.5 · alpha / rank
+          sum[c] += static_cast<double>(b[of_row(r) * rank + j]) * static_cast<double>(a[j * columns + c]);
+        square += sum[c] * sum[c];
+      }
+      for (std::size_t c = 0; c < columns; ++c)
+        CHECK(static_cast<double>(now[r * columns + c]) ==
+              doctest::Approx(sum[c] * static_cast<double>(magnitudes[of_row(r)]) / std::sqrt(square)).epsilon(1e-4));
+    }
+  };
+  check("blk.0.attn_q.weight", qa, qb, qm, 32,
+        [](std::size_t r) { return r / 8 * 8 + r % 8 / 2 + r % 2 * 4; }); // rotary pairs are beside each other
+  check("blk.0.ffn_down.weight", da, db, dm, 48, [](std::size_t r) { return r; });
+  CHECK(values(merged, "blk.1.attn_q.weight") == values(s.base, "blk.1.attn_q.weight"));
+
+  adaptable<reference> const machine(s.base);
+  auto const model = transformer<arch::llama>::build(s.base, machine).value();
+  auto talk = model.make_session().value();
+  CHECK(adapt(talk, {made}).error().message() ==
+        "peft: has magnitudes (DoRA) of blk.0.attn_q.weight, which only merging can use");
+}
+
 TEST_CASE("peft: what is no pair of matrices of this model is an error that names it") {
   scene const s(arch::llama);
   auto const with = [&](auto change) {
@@ -168,7 +226,8 @@ TEST_CASE("peft: what is no pair of matrices of this model is an error that name
     return with([&](folder& f) { f.config = R"({"peft_type":"LORA","lora_alpha":6)" + more + "}"; });
   };
   CHECK(config("") == "no error");
-  CHECK(config(R"(,"use_dora":true)") == "peft: use_dora is not supported: expected pairs of matrices only");
+  CHECK(config(R"(,"use_dora":true)") == "peft: tensor base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight: "
+                                         "expected use_dora and magnitudes, or neither");
   CHECK(config(R"(,"modules_to_save":["lm_head"])") ==
         "peft: modules_to_save is not supported: expected pairs of matrices only");
   CHECK(config(R"(,"modules_to_save":[])") == "no error");
@@ -182,8 +241,20 @@ TEST_CASE("peft: what is no pair of matrices of this model is an error that name
   CHECK(with([](folder& f) { f.config = "[1]"; }) == "peft: expected an object");
   CHECK(with([](folder& f) { f.config = "{"; }).starts_with("peft: "));
   CHECK(with([](folder& f) { f.tensor("model.layers.0.self_attn.q_proj.lora_magnitude_vector", 1, 32); }) ==
-        "peft: tensor base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector: expected a name that "
-        "ends with .lora_A.weight or .lora_B.weight");
+        "peft: tensor base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector: expected a vector of "
+        "floats");
+  auto const dora = [&](bool pair, std::uint64_t size, std::string const& module = "self_attn.q_proj",
+                        std::string const& use = "true") {
+    return with([&](folder& f) {
+      f.config = R"({"peft_type":"LORA","lora_alpha":6,"use_dora":)" + use + "}";
+      f.vector("model.layers.0." + module + ".lora_magnitude_vector", size);
+      if (pair) f.pair("model.layers.0." + module, module.starts_with("self") ? 32 : 16, 32);
+    });
+  };
+  CHECK(dora(true, 32) == "no error");
+  CHECK(dora(true, 31).ends_with("expected 32 magnitudes to go with blk.0.attn_q.weight, found 31"));
+  CHECK(dora(false, 32) == "peft: tensors for blk.0.attn_q.weight: magnitudes without a pair of matrices");
+  CHECK(dora(true, 32, "self_attn.q_proj", "false").ends_with(": expected use_dora and magnitudes, or neither"));
   CHECK(with([](folder& f) { f.pair("model.layers.0.self_attn.z_proj", 32, 32); }) ==
         "peft: tensor base_model.model.model.layers.0.self_attn.z_proj.lora_A.weight has no place in models of the "
         "architecture llama");

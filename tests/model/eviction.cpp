@@ -85,12 +85,15 @@ void turn(float* k, rope_style style, double base, double positions) {
   }
 }
 
-template <architecture A, Backend B> void check_moves(B const& backend, kv_type kv, std::size_t batch) {
+// `first`: the element of a key that turns first
+template <architecture A, Backend B>
+void check_moves(B const& backend, kv_type kv, std::size_t batch, bool absorbed = false, std::size_t first = 0) {
   CAPTURE(std::string(name(A)));
   CAPTURE(static_cast<int>(kv));
   auto const bytes =
       test::random_model(
           A, {.layers = A.window == window_layers::five_of_six ? 6u : 1u,
+              .absorbed = absorbed,
               .more = [](gguf::writer& w, std::string const& prefix) { w.add(prefix + ".rope.freq_base", 1e5f); }})
           .bytes();
   auto const file = gguf::file::parse(bytes).value();
@@ -119,7 +122,7 @@ template <architecture A, Backend B> void check_moves(B const& backend, kv_type 
       std::vector<float> key(&before[(h * ids.size() + origin[p]) * 2 * dim],
                              &before[(h * ids.size() + origin[p]) * 2 * dim] + 2 * dim);
       double const base = A.window_rope_base != 0 && sees_window(A, h / s.cache.kv_heads) ? 10000 : 1e5;
-      turn(key.data(), A.rope, base, -static_cast<double>(origin[p] - p));
+      turn(key.data() + first, A.rope, base, -static_cast<double>(origin[p] - p));
       float const* const now = &after[(h * origin.size() + p) * 2 * dim];
       double most = 0;
       for (std::size_t d = 0; d < dim; ++d) most = std::max(most, std::fabs(static_cast<double>(key[d])));
@@ -146,6 +149,13 @@ TEST_CASE("what stays moves: keys turn back, values stay as they are") {
   }
   check_moves<arch::llama>(reference{}, kv_type::q8_0, 64);
 }
+TEST_CASE("so do those of latent attention, of which a part turns") {
+  for (auto kv : all_types) {
+    check_moves<arch::deepseek2>(cpu({2}), kv, 32, false, 8);
+    check_moves<arch::deepseek2>(cpu({2}), kv, 7, true, 24);
+  }
+  check_moves<arch::deepseek2>(reference{}, kv_type::f16, 64, true, 24);
+}
 
 template <architecture A> auto build(gguf::file const& file, auto const& backend) {
   return transformer<A>::build(file, backend).value();
@@ -157,9 +167,10 @@ double difference(std::vector<float> const& a, std::vector<float> const& b) {
 }
 
 // Keys and values of a model of one layer say nothing of other tokens: moved ones are those of a new session.
-template <architecture A> void check_one_layer(auto more, bool long_factors = false) {
+template <architecture A> void check_one_layer(auto more, bool long_factors = false, bool absorbed = false) {
   CAPTURE(std::string(name(A)));
-  auto const bytes = test::random_model(A, {.layers = 1, .long_factors = long_factors, .more = more}).bytes();
+  auto const bytes =
+      test::random_model(A, {.layers = 1, .long_factors = long_factors, .absorbed = absorbed, .more = more}).bytes();
   auto const file = gguf::file::parse(bytes).value();
   cpu const machine({1});
   auto const model = build<A>(file, machine);
@@ -176,6 +187,14 @@ TEST_CASE("moved keys of one layer are those of a session that never saw the res
   auto const nothing = [](gguf::writer&, std::string const&) {};
   check_one_layer<arch::llama>(nothing);
   check_one_layer<arch::gemma3>(nothing);
+  for (bool const absorbed : {false, true})
+    check_one_layer<arch::deepseek2>(
+        [](gguf::writer& w, std::string const& p) { // as in its files
+          w.add(p + ".rope.scaling.type", std::string_view("yarn"));
+          w.add(p + ".rope.scaling.factor", 40.0f);
+          w.add(p + ".rope.scaling.yarn_log_multiplier", 0.1f);
+        },
+        false, absorbed);
   check_one_layer<arch::qwen3>([](gguf::writer& w, std::string const& p) { // angles and magnitudes of another kind
     w.add(p + ".rope.scaling.type", std::string_view("yarn"));
     w.add(p + ".rope.scaling.factor", 8.0f);
@@ -260,6 +279,7 @@ TEST_CASE("a stream gives the same bits for every split, backend and number of t
   for (auto how : {cache_shift::rotate, cache_shift::recompute}) {
     check_stream<arch::llama>(how, kv_type::f16);
     check_stream<arch::gemma2>(how, kv_type::q4_0);
+    check_stream<arch::deepseek2>(how, kv_type::f16);
   }
   check_stream<arch::gpt2>(cache_shift::recompute, kv_type::f32);
 }

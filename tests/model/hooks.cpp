@@ -3,6 +3,7 @@
 /// against their definition in doubles; what is no hook does not compile.
 #include "support/allocations.hpp"
 #include "support/random_model.hpp"
+#include "support/recurrent_model.hpp"
 
 #include <loquat/backend/cpu.hpp>
 #include <loquat/backend/reference.hpp>
@@ -226,6 +227,63 @@ TEST_CASE("hooks: a model with hooks is a model, also one that a file chose") {
   std::vector<token> said;
   for (token id : prompt | generate(biased, talk, {.max_tokens = 3})) said.push_back(id);
   CHECK(said == std::vector<token>{17, 17, 17});
+}
+
+/// Where a recurrent model calls.
+struct positions {
+  std::vector<std::pair<std::size_t, std::size_t>> inputs; // position, tokens
+  void block_input(hook_site const& at, std::span<float>) {
+    if (at.layer == 1) inputs.emplace_back(at.position, at.n);
+  }
+};
+
+template <class Builder> void check_recurrent(test::recurrent_options o) {
+  o.architecture = std::string(Builder::name());
+  CAPTURE(o.architecture);
+  auto const bytes = test::recurrent_file(o).bytes();
+  auto const file = gguf::file::parse(bytes).value();
+  cpu const machine({2});
+  auto const model = Builder::build(file, machine).value();
+  auto const ids = some_tokens(6);
+  keeper k, other;
+  auto const out = run(model, ids, k), wanted = run(model, some_tokens(6, 3), other);
+  CHECK(out == run(model, ids)); // to the bit
+  CHECK(wanted != out);
+  CHECK(k.seen.size() == 2 + 2 * o.layers); // no attention, no activations
+  CHECK(k.seen[{"logits", o.layers}] == out);
+  CHECK(k.seen[{"embeddings", 0}] == k.seen[{"block_input", 0}]);
+  CHECK(k.seen[{"embeddings", 0}].size() == 6 * o.embedding);
+  CHECK(k.sites.back().position == 5);
+  for (std::size_t l = 0; l < o.layers; ++l) {
+    if (l + 1 < o.layers) CHECK(k.seen[{"block_output", l}] == k.seen[{"block_input", l + 1}]);
+    patch p{other.seen[{"block_input", l}], l};
+    CHECK(run(model, ids, p) == wanted); // a layer's state comes from nothing else
+  }
+
+  auto s = model.make_session({.batch = 4}).value();
+  positions p;
+  p.inputs.reserve(16);
+  auto const before = test::allocations();
+  bool const good = model.forward(s, some_tokens(10), p) && (s.truncate(5), model.forward(s, some_tokens(1), p));
+  CHECK(test::allocations() - before == 2); // the ids
+  CHECK(good);
+  CHECK(p.inputs == std::vector<std::pair<std::size_t, std::size_t>>{{0, 4}, {4, 4}, {8, 2}, {0, 4}, {4, 1}, {5, 1}});
+
+  auto r = recorder::make(model.sizes(), {.tokens = 8, .context = 8}).value();
+  CHECK(model.forward(s, std::span(ids).first(2), r));
+  bool const as_wide = o.architecture.starts_with("mamba") || o.hidden == o.embedding;
+  CHECK(r.tokens() == (as_wide ? 2 : 0));
+  CHECK(r.stream(1).size() == r.tokens() * o.embedding);
+  CHECK(r.attention(0).empty());
+  CHECK(r.activations(0).empty());
+}
+
+TEST_CASE("hooks of recurrent models see what goes through them") {
+  check_recurrent<mamba>({});
+  check_recurrent<mamba2>({.rank = 4});
+  check_recurrent<rnn>({.projection = true});
+  check_recurrent<lstm>({.hidden = 24});
+  check_recurrent<gru>({.hidden = 20});
 }
 
 struct counter {

@@ -54,6 +54,7 @@ void check_bits(architecture const& a, test::random_model_options const& o) {
     cpu const machine({2, target});
     CHECK(same(logits(file, machine, {1, 4, 16})));
     CHECK(same(logits(file, machine, {21}, {.batch = 6, .kv = kv_type::f32})));
+    CHECK(same(logits(file, machine, {21}, {.batch = 1, .kv = kv_type::f32})));
   }
   cpu const machine({1});
   auto const loaded = load(file, machine).value();
@@ -76,6 +77,7 @@ TEST_CASE("zoo: every architecture gives the same bits for every backend, split 
 }
 TEST_CASE("zoo: so do mixtures of experts") {
   check_bits(arch::llama, {.layers = 2, .experts = 5});
+  check_bits(arch::llama, {.layers = 2, .experts = 19, .experts_used = 17}); // more than are computed in one go
   check_bits(arch::qwen3moe, {.layers = 2, .experts = 5});
   check_bits(arch::qwen2moe, {.layers = 2, .experts = 5, .shared = 24});
   check_bits(arch::gpt_oss, {.layers = 2, .experts = 5});

@@ -22,7 +22,9 @@ struct random_model_options {
   std::uint32_t layers = 7, experts = 0, shared = 0; ///< shared: feed-forward length of the expert of every token
   bool fused = false;                                ///< queries, keys and values are one matrix, gate and up another
   bool long_factors = false, absorbed = false;       ///< absorbed: latent attention in the newer form
-  std::uint32_t window = 5;                          ///< of layers that have one
+  std::uint32_t experts_used = 2;
+  bool embedding_norm = false;
+  std::uint32_t window = 5;                                                        ///< of layers that have one
   std::function<void(loquat::gguf::writer&, std::string const& prefix)> more = {}; ///< keys to add
 };
 
@@ -52,13 +54,14 @@ class random_model {
     if (a.soft_caps) key("final_logit_softcapping", 2.0f);
     if (o.experts != 0) {
       key("expert_count", o.experts);
-      key("expert_used_count", std::uint32_t{2});
+      key("expert_used_count", o.experts_used);
       key("expert_feed_forward_length", std::uint32_t{16});
       if (o.shared != 0) key("expert_shared_feed_forward_length", o.shared);
     }
     if (o.more) o.more(out_, prefix);
 
     matrix("token_embd", vocabulary, embedding);
+    if (o.embedding_norm) norm("token_embd_norm", embedding);
     if (a.learned_positions) matrix("position_embd", context, embedding, false);
     if (o.long_factors)
       for (auto const* part : {"rope_factors_short", "rope_factors_long"})

@@ -57,6 +57,9 @@ class peft_config {
     return fail(errc::malformed, file_.name(), ": lora_alpha of ", module, ": expected a finite number other than 0");
   }
 
+  /// Whether pairs have magnitudes (S. Liu et al., "DoRA", 2024).
+  bool has_magnitudes() const noexcept { return dora_; }
+
  private:
   explicit peft_config(config file) : file_(std::move(file)) {}
 
@@ -70,7 +73,7 @@ class peft_config {
     };
     auto const type = file_.word("peft_type");
     if (type != "LORA") return refuse("peft_type: expected LORA, found ", type.empty() ? "none" : type);
-    for (std::string_view const key : {"use_dora", "modules_to_save", "layer_replication", "alora_invocation_tokens",
+    for (std::string_view const key : {"modules_to_save", "layer_replication", "alora_invocation_tokens",
                                        "trainable_token_indices", "lora_bias", "use_qalora"})
       if (is_set(key)) return refuse(key, " is not supported: expected pairs of matrices only");
     auto const start = file_.root()["init_lora_weights"].as_string().value_or("");
@@ -79,12 +82,14 @@ class peft_config {
         return refuse("init_lora_weights ", start, ": the adapter belongs to a model with other weights; convert it");
     alpha_ = file_.number("lora_alpha", 8);
     stabilised_ = file_.flag("use_rslora", false);
+    dora_ = file_.flag("use_dora", false);
     if (file_.failed()) return file_.first_error();
     return {};
   }
 
   config file_;
   double alpha_ = 8;
+  bool dora_ = false;
   bool stabilised_ = false; // divided by √rank (D. Kalajdzievski, 2023)
 };
 
@@ -109,7 +114,7 @@ class peft_reader {
 
  private:
   struct pair {
-    safetensors::tensor const *a = nullptr, *b = nullptr;
+    safetensors::tensor const *a = nullptr, *b = nullptr, *magnitude = nullptr;
     std::string_view module; // as the folder names it
   };
   struct target {
@@ -139,30 +144,35 @@ class peft_reader {
     auto module = t.name;
     if (constexpr std::string_view wrapper = "base_model.model."; module.starts_with(wrapper))
       module.remove_prefix(wrapper.size());
-    bool first = false, embedding = false, found = false;
-    for (auto const& [end, is_a, is_embedding] : std::array<ending, 4>{{{".lora_A.weight", true, false},
-                                                                        {".lora_B.weight", false, false},
-                                                                        {".lora_embedding_A", true, true},
-                                                                        {".lora_embedding_B", false, true}}}) {
+    safetensors::tensor const* pair::*part = nullptr;
+    bool embedding = false;
+    for (auto const& [end, is, is_embedding] :
+         std::array<ending, 6>{{{".lora_A.weight", &pair::a, false},
+                                {".lora_B.weight", &pair::b, false},
+                                {".lora_embedding_A", &pair::a, true},
+                                {".lora_embedding_B", &pair::b, true},
+                                {".lora_magnitude_vector", &pair::magnitude, false},
+                                {".lora_magnitude_vector.weight", &pair::magnitude, false}}}) {
       if (!module.ends_with(end)) continue;
       module.remove_suffix(end.size());
-      first = is_a, embedding = is_embedding, found = true;
+      part = is, embedding = is_embedding;
     }
-    if (!found)
+    if (!part)
       return fail(errc::unsupported, "tensor ", t.name,
                   ": expected a name that ends with .lora_A.weight or .lora_B.weight");
     auto const where = place_of_module(module, architecture);
     if (!where)
       return fail(errc::unsupported, "tensor ", t.name, " has no place in models of the architecture ", architecture);
-    if (t.shape.size() != 2 || t.data.empty() || !is_readable(t.type))
-      return fail(errc::mismatch, "tensor ", t.name, ": expected a matrix of floats");
+    bool const vector = part == &pair::magnitude;
+    if (t.shape.size() != (vector ? 1 : 2) || t.data.empty() || !is_readable(t.type))
+      return fail(errc::mismatch, "tensor ", t.name, ": expected a ", vector ? "vector" : "matrix", " of floats");
     if (where->expert >= 4096) return fail(errc::unsupported, "tensor ", t.name, ": expected at most 4096 experts");
     auto& of = to[filled(where->rule->gguf, *where) + ".weight"];
     of.how = where->rule->how;
-    of.embedding = embedding;
+    of.embedding = of.embedding || embedding;
     if (of.parts.size() <= where->expert) of.parts.resize(where->expert + 1);
     auto& own = of.parts[where->expert];
-    auto& half = first ? own.a : own.b;
+    auto& half = own.*part;
     if (half) return fail(errc::malformed, "tensors ", half->name, " and ", t.name, " are the same one");
     half = &t;
     own.module = module;
@@ -170,7 +180,8 @@ class peft_reader {
   }
   struct ending {
     std::string_view text;
-    bool is_a, is_embedding;
+    safetensors::tensor const* pair::*part;
+    bool is_embedding;
   };
 
   static std::optional<tensor_place> place_of_module(std::string_view module, std::string_view architecture) {
@@ -189,6 +200,11 @@ class peft_reader {
     for (auto const& p : t.parts)
       if ((p.a == nullptr) != (p.b == nullptr))
         return fail(errc::missing, name_, ": tensor ", (p.a ? p.a : p.b)->name, ": the other of the pair is missing");
+    for (auto const& p : t.parts)
+      if (auto const* const one = p.a ? p.a : p.magnitude; one && config_.has_magnitudes() != (p.magnitude != nullptr))
+        return fail(errc::malformed, name_, ": tensor ", one->name, ": expected use_dora and magnitudes, or neither");
+    if (whole == t.parts.end())
+      return fail(errc::missing, name_, ": tensors for ", name, ": magnitudes without a pair of matrices");
     auto const& first = *whole->a;
     if (!tensor) return fail(errc::missing, name_, ": tensor ", first.name, ": the model has no ", name, " to adapt");
     if (t.parts.size() > tensor->shape[2])
@@ -229,9 +245,17 @@ class peft_reader {
                        shape_b{rank, outputs, stack, 1};
     tensor_view const view_a{first.name, tensor_type::f32, 3, shape_a, std::as_bytes(std::span(a))},
         view_b{whole->b->name, tensor_type::f32, 3, shape_b, std::as_bytes(std::span(b))};
-    return out_.add(base_, name, view_a, view_b, *alpha);
+    auto const magnitudes = magnitudes_of(*whole, *order);
+    return out_.add(base_, name, view_a, view_b, *alpha, magnitudes);
   }
 
+  static std::vector<float> magnitudes_of(pair const& p, std::vector<std::size_t> const& order) {
+    if (!p.magnitude) return {};
+    std::vector<float> out(static_cast<std::size_t>(p.magnitude->shape[0]));
+    to_floats(p.magnitude->type, p.magnitude->data.data(), out);
+    if (order.size() == out.size()) reorder(out, order); // another number is an error
+    return out;
+  }
   static void reorder(std::span<float> rows, std::span<std::size_t const> order) {
     std::vector<float> const from(rows.begin(), rows.end());
     auto const n = from.size() / order.size();
@@ -257,8 +281,8 @@ class peft_reader {
 
 /// Reads a PEFT adapter for the model in `base`, a GGUF file or a folder that was opened as one: the text of its
 /// `adapter_config.json`, and its tensors. `name` is what messages call it. Errors name the value or tensor:
-/// `errc::unsupported` for anything but pairs of matrices (DoRA, whole modules, …) and for modules that the tables do
-/// not have, `errc::mismatch` for an adapter of a model with other sizes, `errc::missing`, `errc::malformed`.
+/// `errc::unsupported` for anything but pairs of matrices and magnitudes (whole modules, …) and for modules that the
+/// tables do not have, `errc::mismatch` for an adapter of a model with other sizes, `errc::missing`, `errc::malformed`.
 inline result<lora> read_adapter(std::string_view config_text, safetensors::file const& tensors, gguf::file const& base,
                                  std::string_view name) {
   auto const config = detail::peft_config::parse(config_text, name);

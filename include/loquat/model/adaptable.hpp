@@ -114,7 +114,7 @@ template <Backend B> class adaptable : public B {
   constexpr void matmul(workspace& work, std::span<float const> x, std::size_t n,
                         std::span<projection<matrix> const> projections) const {
     for (auto rest = projections; !rest.empty();) {
-      std::array<projection<typename B::matrix>, 4> some{}; // a model asks for three at most
+      std::array<projection<typename B::matrix>, 4> some{}; // what a model mostly asks for
       std::size_t const count = std::min(some.size(), rest.size());
       for (std::size_t i = 0; i < count; ++i) some[i] = {rest[i].weights, rest[i].y, rest[i].bias};
       B::matmul(work, x, n, std::span(some).first(count));
@@ -141,10 +141,14 @@ template <Backend B> class adaptable : public B {
       if (adapter->rank() > limits_.rank)
         return fail(errc::capacity, adapter->name(), ": rank ", adapter->rank(), ": the session has room for ",
                     limits_.rank);
-      for (std::size_t i = 0; i < seen_.size(); ++i)
+      for (std::size_t i = 0; i < seen_.size(); ++i) {
+        if (auto const* const term = adapter->find(i); term && !term->magnitudes.empty())
+          return fail(errc::unsupported, adapter->name(), ": has magnitudes (DoRA) of ", base_->tensors()[i].name,
+                      ", which only merging can use");
         if (adapter->find(i) && !seen_[i].load(std::memory_order_relaxed))
           return fail(errc::unsupported, adapter->name(), ": the model does not use tensor ", base_->tensors()[i].name,
                       " of ", base_->name(), " in a form that can be adapted");
+      }
     }
     float const one = 1;
     auto const possible = floats(&one, 1, 1);
@@ -203,7 +207,7 @@ template <Backend B> class adaptable : public B {
 /// computed: truncate it to forget them. Errors leave the session as it was and name the adapter: `errc::argument` for
 /// a scale that is not finite, `errc::mismatch` for an adapter that was read for another file, `errc::capacity` for
 /// more adapters, or a higher rank, than the backend's `adapter_limits`, `errc::unsupported` for a tensor of which no
-/// model on this backend has a matrix.
+/// model on this backend has a matrix, and for magnitudes (DoRA).
 template <class Session>
 requires requires(Session& s) { s.work.active; }
 result<void> adapt(Session& s, std::span<scaled_lora const> adapters) {

@@ -47,6 +47,9 @@ struct architecture {
   bool norm_after = false;                       ///< of their output, before it is added
   bool inner_norms = false;                      ///< before the last matrix of attention and of feed-forward: bitnet
   query_key_norm qk_norm = query_key_norm::none; ///< before rotation
+  float alibi = 0;                               ///< of ALiBi's longest slope, if the file does not say; 0: none
+  std::size_t alibi_layers = 0;                  ///< only models of so many layers have it, and do not rotate; 0: all
+  bool scores_by_size = false;                   ///< scores are divided by the elements of a head, not by their root
   bool learned_positions = false;                ///< a vector for each position is added to that of the token
   bool scales_embeddings = false;                ///< by √embedding: gemma
   bool soft_caps = false;                        ///< of scores and logits, c · tanh(x / c): gemma2

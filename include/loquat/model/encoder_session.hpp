@@ -6,12 +6,12 @@
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/arena.hpp>
 #include <loquat/core/math.hpp>
+#include <loquat/model/alibi.hpp>
 #include <loquat/model/encoder_architecture.hpp>
 #include <loquat/model/encoder_sizes.hpp>
 #include <loquat/model/rope_table.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -28,15 +28,6 @@ struct encoder_options {
 };
 
 namespace detail {
-
-/// The slope of a head (O. Press et al., 2022): powers of 2^(−longest / n), n the number of heads if that is a power of
-/// two; else those of the next smaller one, and then every other of its double.
-constexpr float alibi_slope(std::size_t head, std::size_t heads, float longest) {
-  std::size_t const n = std::bit_floor(heads);
-  double const exponent = head < n ? static_cast<double>(head + 1) / static_cast<double>(n)
-                                   : static_cast<double>(2 * (head - n) + 1) / static_cast<double>(2 * n);
-  return static_cast<float>(math::exp(-0.69314718055994531 * static_cast<double>(longest) * exponent));
-}
 
 /// The range of a distance, key's position less query's, in both directions (C. Raffel et al., 2020): a half of the
 /// buckets for each; of these a half for one distance each, the others grow up to a distance of 128.
@@ -113,15 +104,13 @@ template <Backend B> class encoder_session {
     s.batch_ = batch;
     if (turns) s.turn(ropes.all, a.rope, sizes.rope_dims, s.cosines, s.sines);
     if (other) s.turn(ropes.window, a.rope, sizes.rope_dims, s.window_cosines, s.window_sines);
-    if (biased)
+    if (a.positions == position_kind::alibi) detail::fill_alibi(sizes.heads, sizes.longest_alibi, context, s.bias);
+    if (a.positions == position_kind::relative)
       for (std::size_t head = 0; head < sizes.heads; ++head)
         for (std::size_t i = 0; i < 2 * context - 1; ++i) {
           auto const distance = static_cast<std::ptrdiff_t>(i) - static_cast<std::ptrdiff_t>(context - 1);
           s.bias[head * (2 * context - 1) + i] =
-              a.positions == position_kind::alibi
-                  ? -detail::alibi_slope(head, sizes.heads, sizes.longest_alibi) *
-                        static_cast<float>(distance < 0 ? -distance : distance)
-                  : distances[detail::distance_bucket(distance, sizes.buckets) * sizes.heads + head];
+              distances[detail::distance_bucket(distance, sizes.buckets) * sizes.heads + head];
         }
     return s;
   }

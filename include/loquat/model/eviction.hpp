@@ -71,11 +71,25 @@ enum class cache_shift : unsigned char {
 
 namespace detail {
 
+/// Turns some elements of keys[n, kv_heads, head_dim], those from `first` on, by cosines and signed sines [n, dims].
+template <Backend B>
+constexpr void turn_keys(B const& backend, session<B>& s, std::span<float> keys, std::size_t n, std::size_t first,
+                         rope_style style, std::span<float const> cosines, std::span<float const> sines) {
+  std::size_t const dim = s.cache.head_dim, dims = cosines.size() / n, heads = keys.size() / dim;
+  if (first == 0) return backend.rope(s.work, style, keys, n, dim, cosines, sines);
+  auto const part = s.expanded.first(heads * dims); // latent attention's, which is where keys do not turn from 0 on
+  auto const of = [first, dim](std::size_t head) { return static_cast<std::ptrdiff_t>(head * dim + first); };
+  auto const at = [dims](std::size_t head) { return static_cast<std::ptrdiff_t>(head * dims); };
+  for (std::size_t i = 0; i < heads; ++i) std::copy_n(keys.begin() + of(i), dims, part.begin() + at(i));
+  backend.rope(s.work, style, part, n, dims, cosines, sines);
+  for (std::size_t i = 0; i < heads; ++i) std::copy_n(part.begin() + at(i), dims, keys.begin() + of(i));
+}
+
 /// Moves n keys and values of every layer from position `from` to `to`, which is less. `rope_of(layer)` points to the
-/// angles of a layer's keys, or to none.
+/// angles of a layer's keys, or to none; what turns begins with a head's element `first`.
 template <Backend B, class RopeOf>
 constexpr void move_cached(B const& backend, session<B>& s, std::size_t from, std::size_t to, std::size_t n,
-                           rope_style style, RopeOf rope_of) {
+                           std::size_t first, rope_style style, RopeOf rope_of) {
   std::size_t const width = s.keys.size() / s.batch(), dims = s.cosines.size() / s.batch(), dim = s.cache.head_dim;
   auto const keys = s.keys.first(n * width), values = s.values.first(n * width);
   auto const cosines = s.cosines.first(n * dims), sines = s.sines.first(n * dims);
@@ -88,7 +102,7 @@ constexpr void move_cached(B const& backend, session<B>& s, std::size_t from, st
         for (std::size_t i = 0; i < n; ++i)
           rope->fill_back(style, from - to, cosines.subspan(i * dims, dims), sines.subspan(i * dims, dims));
       turned = rope;
-      backend.rope(s.work, style, keys, n, dim, cosines, sines);
+      turn_keys(backend, s, keys, n, first, style, cosines, sines);
     }
     backend.store_kv(s.work, s.cache, l, to, keys, values);
   }
@@ -96,8 +110,8 @@ constexpr void move_cached(B const& backend, session<B>& s, std::size_t from, st
 
 /// `transformer_model::evict`.
 template <Backend B, EvictionPolicy P, class RopeOf>
-constexpr result<std::size_t> evict(B const& backend, session<B>& s, P const& policy, cache_shift how, rope_style style,
-                                    RopeOf rope_of) {
+constexpr result<std::size_t> evict(B const& backend, session<B>& s, P const& policy, cache_shift how,
+                                    std::size_t first, rope_style style, RopeOf rope_of) {
   if (how == cache_shift::rotate && s.cache.windows != 0)
     return fail(errc::unsupported, "evict: layers with a window have not kept all positions: make the session with "
                                    "whole_windows, or let tokens be computed again");
@@ -113,7 +127,7 @@ constexpr result<std::size_t> evict(B const& backend, session<B>& s, P const& po
     for (std::size_t from = 0, n; from < s.cached(); from += std::max<std::size_t>(n, 1), to += n) {
       auto const rest = kept.subspan(from, std::min(s.batch(), s.cached() - from));
       n = static_cast<std::size_t>(std::ranges::find(rest, false) - rest.begin());
-      if (n != 0 && to != from) move_cached(backend, s, from, to, n, style, rope_of);
+      if (n != 0 && to != from) move_cached(backend, s, from, to, n, first, style, rope_of);
     }
   s.go_back(to);
   s.drop_unmarked();

@@ -62,13 +62,27 @@ template <Backend B> struct feed_forward_layer {
     for (std::size_t t = 0; t < n; ++t)
       route(h.router, router.subspan(t * experts, experts), w.choice_bias, h.experts_used);
     std::ranges::fill(y, 0.0f);
-    auto const add = [&](std::size_t count, auto weight_of) { // s.expert[count, embedding] to the tokens in s.rows
-      for (std::size_t i = 0; i < count; ++i) {
-        auto const t = static_cast<std::size_t>(s.rows[i]);
-        detail::scale(s.expert.subspan(i * d, d), weight_of(t));
-        backend.add(s.work, y.subspan(t * d, d), s.expert.subspan(i * d, d));
-      }
-    };
+    if (n == 1)
+      mix_one(w, h, x, y, at, hooks);
+    else
+      mix_many(w, h, x, n, y, at, hooks);
+    if (h.shared_feed_forward == 0) return;
+    for (std::size_t t = 0; t < n; ++t) s.rows[t] = static_cast<token>(t);
+    auto const hidden = inner(w.shared, x, n);
+    show(hooks, at, experts, n, hidden);
+    multiply(w.shared.down, hidden, n, s.expert.first(n * d));
+    bool const gated = w.shared_gate.weights.rows() != 0;
+    if (gated) multiply(w.shared_gate, x, n, router.first(n));
+    add(n, y, [&](std::size_t t) { return gated ? 1.0f / (1.0f + math::exp(-router[t])) : 1.0f; });
+  }
+
+ private:
+  // y[n, embedding] += of each expert, with all of its tokens
+  template <class H>
+  constexpr void mix_many(expert_weights<matrix> const& w, hyperparameters const& h, std::span<float const> x,
+                          std::size_t n, std::span<float> y, hook_site const& at, H& hooks) const {
+    std::size_t const d = h.embedding, experts = w.experts.size();
+    auto const router = s.router.first(n * experts);
     for (std::size_t e = 0; e < experts; ++e) {
       std::size_t count = 0;
       for (std::size_t t = 0; t < n; ++t) {
@@ -80,19 +94,45 @@ template <Backend B> struct feed_forward_layer {
       auto const hidden = inner(w.experts[e], s.gathered.first(count * d), count);
       show(hooks, at, e, count, hidden);
       multiply(w.experts[e].down, hidden, count, s.expert.first(count * d));
-      add(count, [&](std::size_t t) { return router[t * experts + e]; });
+      add(count, y, [&](std::size_t t) { return router[t * experts + e]; });
     }
-    if (h.shared_feed_forward == 0) return;
-    for (std::size_t t = 0; t < n; ++t) s.rows[t] = static_cast<token>(t);
-    auto const hidden = inner(w.shared, x, n);
-    show(hooks, at, experts, n, hidden);
-    multiply(w.shared.down, hidden, n, s.expert.first(n * d));
-    bool const gated = w.shared_gate.weights.rows() != 0;
-    if (gated) multiply(w.shared_gate, x, n, router.first(n));
-    add(n, [&](std::size_t t) { return gated ? 1.0f / (1.0f + math::exp(-router[t])) : 1.0f; });
   }
-
- private:
+  // the same for one token: its experts take the same vector, so what comes before their last matrices is one product
+  // and one loop for several of them
+  template <class H>
+  constexpr void mix_one(expert_weights<matrix> const& w, hyperparameters const& h, std::span<float const> x,
+                         std::span<float> y, hook_site const& at, H& hooks) const {
+    std::size_t const experts = w.experts.size(), width = h.expert_feed_forward;
+    std::array<std::size_t, experts_at_once> chosen{};
+    std::array<projection<matrix>, 2 * experts_at_once> products{};
+    s.rows[0] = 0;
+    for (std::size_t e = 0, count = 0; e < experts; ++e) {
+      if (s.router[e] != 0) {
+        products[2 * count] = w.experts[e].gate.into(s.gate.subspan(count * width, width));
+        products[2 * count + 1] = w.experts[e].up.into(s.up.subspan(count * width, width));
+        chosen[count++] = e;
+      }
+      if (count == 0 || (count < experts_at_once && e + 1 < experts)) continue;
+      backend.matmul(s.work, x, 1, std::span(products).first(2 * count));
+      backend.gate(s.work, kind, s.gate.first(count * width), s.up.first(count * width));
+      for (std::size_t i = 0; i < count; ++i) {
+        auto const hidden = s.gate.subspan(i * width, width);
+        show(hooks, at, chosen[i], 1, hidden);
+        multiply(w.experts[chosen[i]].down, hidden, 1, s.expert.first(h.embedding));
+        add(1, y, [&](std::size_t) { return s.router[chosen[i]]; });
+      }
+      count = 0;
+    }
+  }
+  // s.expert[count, embedding], times weights, to the tokens in s.rows
+  template <class Weight> constexpr void add(std::size_t count, std::span<float> y, Weight weight_of) const {
+    std::size_t const d = s.expert.size() / s.batch();
+    for (std::size_t i = 0; i < count; ++i) {
+      auto const t = static_cast<std::size_t>(s.rows[i]);
+      detail::scale(s.expert.subspan(i * d, d), weight_of(t));
+      backend.add(s.work, y.subspan(t * d, d), s.expert.subspan(i * d, d));
+    }
+  }
   // the activations of an expert for the tokens in s.rows
   template <class H>
   constexpr void show(H& hooks, hook_site const& of, std::size_t expert, std::size_t count,

@@ -21,6 +21,8 @@
 /// | `feed_forward_output(at, x)` | before it is added to the stream | [n, embedding] |
 /// | `block_output(at, x)` | after a layer | [n, embedding]: the residual stream |
 /// | `logits(at, x)` | at the end of a call | [vocabulary], after its last token |
+///
+/// Recurrent models call those of embeddings, of a layer's input and output, and of logits.
 
 #include <loquat/core/result.hpp>
 #include <loquat/core/token.hpp>

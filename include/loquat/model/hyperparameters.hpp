@@ -40,6 +40,8 @@ struct hyperparameters {
   float epsilon = 1e-5f;        ///< of the norms
   bool yarn = false;            ///< B. Peng et al., 2023
   double yarn_beta_fast = 32, yarn_beta_slow = 1; ///< rotations within `original_context`
+  float alibi = 0;                                ///< exponent of ALiBi's longest slope; 0: positions are others
+  float qkv_limit = 0;                            ///< queries, keys and values are cut to ±this; 0: they are not
   float window_rope_base = 0;                     ///< `rope_base` of layers with a window; 0: that of all
   float rope_magnitude = 1;                       ///< cosines and sines are multiplied by it
   std::size_t original_context = 0;               ///< positions before the model was extended; 0: `context`
@@ -230,7 +232,10 @@ constexpr result<hyperparameters> read_hyperparameters(gguf::file const& file, a
   auto const head = a.latent ? h.latent.key : h.head_dim;
   auto const width = a.broad_scores == h.layers ? static_cast<float>(h.embedding) / static_cast<float>(h.heads)
                                                 : static_cast<float>(head);
-  h.score_scale = read.number("attention.scale", 1.0f / math::sqrt(width));
+  h.score_scale = read.number("attention.scale", 1.0f / (a.scores_by_size ? width : math::sqrt(width)));
+  if (a.alibi != 0 && (a.alibi_layers == 0 || a.alibi_layers == h.layers))
+    h.alibi = read.number("attention.max_alibi_bias", a.alibi);
+  if (read.has("attention.clamp_kqv")) h.qkv_limit = read.number("attention.clamp_kqv", 1);
   if (h.yarn && read.has("rope.scaling.yarn_log_multiplier")) { // YaRN's magnitude is in the scores, its own in none
     float const log_factor = static_cast<float>(math::log(static_cast<double>(h.rope_factor)));
     float const magnitude = 1 + read.number("rope.scaling.yarn_log_multiplier", 0) * log_factor;

@@ -28,8 +28,11 @@ struct low_rank {
   float factor = 1;        ///< alpha / rank
   std::vector<float> a;    ///< [matrices, rank, columns]
   std::vector<float> b;    ///< [matrices · rows, rank]
+  /// [matrices · rows]: what the norms of the sum's rows become (S. Liu et al., "DoRA", 2024), or empty. They need all
+  /// of the sum, so only `merge_lora` can use them.
+  std::vector<float> magnitudes{};
 
-  /// Adds row `row` of all matrices, times `scale`, to y[columns].
+  /// Adds row `row` of all matrices, times `scale`, to y[columns], which then gets its magnitude if it has one.
   LOQUAT_NO_CONTRACT_FUNCTION constexpr void add_row(std::size_t row, float scale, std::span<float> y) const {
     LOQUAT_NO_CONTRACT
     float const* const own_a = a.data() + (embedding ? 0 : row / rows * rank * columns);
@@ -39,6 +42,12 @@ struct low_rank {
       std::size_t const step = embedding ? rank : 1;
       for (std::size_t c = 0; c < columns; ++c) y[c] += weight * from[c * step];
     }
+    if (magnitudes.empty()) return;
+    float square = 0;
+    for (std::size_t c = 0; c < columns; ++c) square = math::fma(y[c], y[c], square);
+    if (square == 0) return; // a row without direction
+    float const factor_of_row = magnitudes[row] / math::sqrt(square);
+    for (std::size_t c = 0; c < columns; ++c) y[c] *= factor_of_row;
   }
 };
 
@@ -149,13 +158,24 @@ class lora {
   }
 
   /// Adds the pair of a matrix of the model: `a` [rank, columns], `b` [rows, rank], for stacks one behind the other; of
-  /// the token embeddings `a` [vocabulary, rank], `b` [embedding, rank]. An `alpha` of 0 means a factor of 1.
+  /// the token embeddings `a` [vocabulary, rank], `b` [embedding, rank]. An `alpha` of 0 means a factor of 1. With
+  /// `magnitudes` [rows], see `low_rank`: of single matrices, which token embeddings are not here.
   constexpr result<void> add(gguf::file const& base, std::string_view target, tensor_view const& a,
-                             tensor_view const& b, float alpha) {
+                             tensor_view const& b, float alpha, std::span<float const> magnitudes = {}) {
     auto const* const found = base.find_tensor(target);
     if (!found) return fail(errc::missing, name(), ": tensor ", a.name, ": the model has no ", target, " to adapt");
     auto made = detail::make_low_rank(*found, a, b, alpha);
     if (!made) return made.error().within(name());
+    if (!magnitudes.empty() && (made->embedding || found->shape[2] != 1))
+      return fail(errc::unsupported, name(), ": tensor ", a.name, ": magnitudes (DoRA) of ", target,
+                  " are not supported");
+    if (!magnitudes.empty() && magnitudes.size() != made->rows)
+      return fail(errc::mismatch, name(), ": tensor ", a.name, ": expected ", made->rows, " magnitudes to go with ",
+                  target, ", found ", magnitudes.size());
+    for (float const m : magnitudes)
+      if (!(m - m == 0))
+        return fail(errc::malformed, name(), ": tensor ", a.name, ": a magnitude that is not finite goes with it");
+    made->magnitudes.assign(magnitudes.begin(), magnitudes.end());
     if (terms_.empty()) terms_.resize(base_.size());
     auto& term = terms_[static_cast<std::size_t>(found - base_.data())];
     if (term.rank != 0) return fail(errc::malformed, name(), ": tensor ", a.name, " adapts ", target, " a second time");

@@ -40,12 +40,18 @@ template <mamba_version Version, class Matrix> struct mamba_network {
   }
 
   /// The last of the tokens' vectors, normalised: [embedding].
-  template <Backend B>
-  constexpr std::span<float const> run(B const& backend, recurrent_session<B>& s, std::span<token const> ids) const {
+  template <Backend B, class H>
+  constexpr std::span<float const> run(B const& backend, recurrent_session<B>& s, std::span<token const> ids,
+                                       H& hooks) const {
     auto const x = s.buffers(ids.size(), widths())[0];
     backend.embed(s.work, w.embeddings, ids, x);
-    for (std::size_t l = 0; l < w.layers.size(); ++l)
+    [[maybe_unused]] hook_site at{0, s.position(), ids.size()};
+    if constexpr (requires { hooks.embeddings(at, x); }) hooks.embeddings(at, x);
+    for (std::size_t l = 0; l < w.layers.size(); at.layer = ++l) {
+      if constexpr (requires { hooks.block_input(at, x); }) hooks.block_input(at, x);
       layer(backend, s, w.layers[l], s.state.subspan(l * layer_floats(), layer_floats()), ids.size());
+      if constexpr (requires { hooks.block_output(at, x); }) hooks.block_output(at, x);
+    }
     auto const last = x.subspan((ids.size() - 1) * h.embedding, h.embedding);
     backend.rms_norm(s.work, last, w.output_norm, h.epsilon, last);
     return last;

@@ -42,7 +42,7 @@ struct rope_override {
 /// What `load` and builders take besides a file.
 struct model_options {
   rope_override rope{};                       ///< for longer texts
-  i2_s_order ternary_order = i2_s_order::x86; ///< where matrices of I2_S were packed, which files do not say
+  i2_s_order ternary_order = i2_s_order::x86; ///< how matrices of I2_S were packed, which files do not say
 };
 
 /// Applies an override to the sizes of a model, whose `context` grows to the original one times the factor.

@@ -84,7 +84,7 @@ class recorder {
       position_ = at.position;
       kept_inner_ = 0;
     }
-    keep(spans_[at.layer].stream, x);
+    keep_stream(at.layer, x);
   }
   /// A hook.
   constexpr std::span<float> attention_room(hook_site const& at, std::size_t) noexcept {
@@ -100,7 +100,7 @@ class recorder {
   }
   /// A hook.
   constexpr void block_output(hook_site const& at, std::span<float> x) noexcept {
-    if (at.layer + 1 == layers_) keep(spans_[layers_].stream, x);
+    if (at.layer + 1 == layers_) keep_stream(layers_, x);
   }
 
  private:
@@ -117,6 +117,11 @@ class recorder {
     return each != 0 && heads_ > most / each ? most : each * heads_;
   }
   constexpr bool fits() const noexcept { return n_ != 0 && length() <= context_; }
+  // nothing of a pass whose layers are wider or narrower than tokens: recurrent cells
+  constexpr void keep_stream(std::size_t layer, std::span<float const> x) noexcept {
+    if (x.size() != n_ * width_) n_ = 0;
+    keep(spans_[layer].stream, x);
+  }
   constexpr void keep(std::span<float> to, std::span<float const> x) const noexcept {
     if (n_ != 0) std::ranges::copy(x, to.begin());
   }

@@ -5,6 +5,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/arena.hpp>
+#include <loquat/model/hooks.hpp>
 #include <loquat/model/hyperparameters.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/session.hpp>
@@ -93,6 +94,8 @@ template <Backend B> class recurrent_session {
   }
   /// The tokens that the state has not seen yet.
   constexpr std::span<token const> unseen() const noexcept { return tokens().subspan(run_); }
+  /// How many it has seen: the position of the next one.
+  constexpr std::size_t position() const noexcept { return run_; }
   /// Says that it has seen the next n of them.
   constexpr void advance(std::size_t n) noexcept { run_ += n; }
   /// Keeps the state as it is, for `truncate`.
@@ -125,15 +128,17 @@ template <Backend B> class recurrent_session {
 /// The weights of a recurrent network on backend `B` and how they are run.
 ///
 /// `run` takes the tokens through all layers, brings the session's state up to date and returns the last token's
-/// vector, from which `predict` makes the session's logits. Called by `recurrent_model`. Smallest type: see
+/// vector, from which `predict` makes the session's logits. On its way it calls the hooks that there are, see
+/// `hooks.hpp`: of embeddings, and of each layer's input and output. Called by `recurrent_model`. Smallest type: see
 /// `model/rnn.hpp`.
 template <class N, class B>
-concept RecurrentNetwork = Backend<B> && requires(N const& network, B const& backend, recurrent_session<B>& s,
-                                                  std::span<token const> ids, std::span<float const> last) {
+concept RecurrentNetwork = Backend<B> &&
+    requires(N const& network, B const& backend, recurrent_session<B>& s, std::span<token const> ids,
+             std::span<float const> last, no_hooks& hooks) {
   { network.sizes() } -> std::same_as<hyperparameters const&>;
   { network.vocabulary() } -> std::same_as<std::size_t>;
   { network.needs() } -> std::same_as<recurrent_sizes>;
-  { network.run(backend, s, ids) } -> std::convertible_to<std::span<float const>>;
+  { network.run(backend, s, ids, hooks) } -> std::convertible_to<std::span<float const>>;
   network.predict(backend, s, last);
 };
 
@@ -167,22 +172,30 @@ class recurrent_model {
   /// Errors leave the session as it was: `errc::argument` for no tokens or an id out of range, `errc::capacity` where
   /// the context has no room.
   constexpr result<std::span<float>> forward(session& s, std::span<token const> ids) const {
+    no_hooks none;
+    return forward(s, ids, none);
+  }
+  /// The same with hooks, see `hooks.hpp`. Tokens that are run again after `truncate` come by once more.
+  template <Hooks H>
+  constexpr result<std::span<float>> forward(session& s, std::span<token const> ids, H& hooks) const {
     if (auto const fits = check_tokens(s, ids, vocabulary()); !fits) return fits.error();
     if (!s.unseen().empty()) { // after a truncation
-      catch_up(s);
+      catch_up(s, hooks);
       s.keep();
     }
     s.append(ids);
-    network_.predict(*backend_, s, catch_up(s));
+    network_.predict(*backend_, s, catch_up(s, hooks));
+    [[maybe_unused]] hook_site const at{sizes().layers, s.tokens().size() - 1, 1};
+    if constexpr (requires { hooks.logits(at, s.logits); }) hooks.logits(at, s.logits);
     return s.logits;
   }
 
  private:
-  constexpr std::span<float const> catch_up(session& s) const {
+  template <class H> constexpr std::span<float const> catch_up(session& s, H& hooks) const {
     std::span<float const> last;
     while (!s.unseen().empty()) {
       auto const batch = s.unseen().first(std::min(s.unseen().size(), s.batch()));
-      last = network_.run(*backend_, s, batch);
+      last = network_.run(*backend_, s, batch, hooks);
       s.advance(batch.size());
     }
     return last;

@@ -54,22 +54,29 @@ template <rnn_cell Cell, class Matrix> struct rnn_network {
   }
 
   /// The last of the tokens' vectors, [hidden], or [embedding] behind a projection.
-  template <Backend B>
-  constexpr std::span<float const> run(B const& backend, recurrent_session<B>& s, std::span<token const> ids) const {
+  template <Backend B, class H>
+  constexpr std::span<float const> run(B const& backend, recurrent_session<B>& s, std::span<token const> ids,
+                                       H& hooks) const {
     std::size_t const n = ids.size(), width = gates * hidden;
     auto const [x, fed, back, projected] = s.buffers(n, widths());
     backend.embed(s.work, embeddings, ids, x.first(n * h.embedding));
+    [[maybe_unused]] hook_site at{0, s.position(), n};
+    if constexpr (requires { hooks.embeddings(at, x); }) hooks.embeddings(at, x.first(n * h.embedding));
     for (std::size_t l = 0; l < layers.size(); ++l) {
+      auto const below = x.first(n * (l == 0 ? h.embedding : hidden));
+      at.layer = l;
+      if constexpr (requires { hooks.block_input(at, below); }) hooks.block_input(at, below);
       auto const state = s.state.subspan(l * states * hidden, states * hidden);
       auto const memory = state.first(hidden);
       // what comes from below, for all tokens at once; then one after another
-      detail::multiply(backend, s, x.first(n * (l == 0 ? h.embedding : hidden)), n, layers[l].input.into(fed));
+      detail::multiply(backend, s, below, n, layers[l].input.into(fed));
       for (std::size_t t = 0; t < n; ++t) {
         detail::multiply(backend, s, memory, 1, layers[l].recurrent.into(back.first(width)));
         auto const next = step(backend, s.work, fed.subspan(t * width, width), back.first(width), state);
         std::ranges::copy(next, memory.begin());
         std::ranges::copy(next, x.begin() + static_cast<std::ptrdiff_t>(t * hidden));
       }
+      if constexpr (requires { hooks.block_output(at, x); }) hooks.block_output(at, x.first(n * hidden));
     }
     auto const last = x.subspan((n - 1) * hidden, hidden), out = projected.first(projection.weights.rows());
     if (out.empty()) return last;

@@ -22,6 +22,9 @@ struct routing {
   std::size_t groups_used = 1; ///< those with the highest sum of their two best experts
 };
 
+/// Experts of one token whose products are computed in one go, at most.
+inline constexpr std::size_t experts_at_once = 8;
+
 namespace detail {
 
 /// Chooses experts for one token. A chosen one's probability is marked by its sign.

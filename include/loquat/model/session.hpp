@@ -4,6 +4,7 @@
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/core/arena.hpp>
+#include <loquat/model/alibi.hpp>
 #include <loquat/model/hyperparameters.hpp>
 
 #include <algorithm>
@@ -61,6 +62,7 @@ template <Backend B> class session {
     std::size_t const batch = std::max<std::size_t>(1, std::min(options.batch, context));
     std::size_t const inner =
         std::max({h.experts != 0 ? h.expert_feed_forward : 0, h.shared_feed_forward, h.feed_forward});
+    std::uint64_t const together = std::uint64_t{std::min(h.experts_used, experts_at_once)} * h.expert_feed_forward;
     std::size_t const latent_width = h.latent.rank == 0 ? 0 : h.heads * (h.latent.key + h.latent.value) + h.latent.rank;
     std::size_t const query_width = h.heads * std::max({h.head_dim, h.latent.key, h.latent.value});
     workspace_limits const limits{batch, std::max({h.embedding, inner, query_width, h.latent.queries, latent_width}),
@@ -80,8 +82,8 @@ template <Backend B> class session {
       use(s.expanded, rows * latent_width);
       use(s.head_output, h.latent.absorbed ? rows * std::max(h.latent.rank, h.latent.value) : 0);
       use(s.branch, h.parallel ? rows * h.embedding : 0);
-      use(s.gate, rows * inner);
-      use(s.up, rows * inner);
+      use(s.gate, std::max(rows * inner, together));
+      use(s.up, std::max(rows * inner, together));
       use(s.router, rows * h.experts);
       use(s.gathered, h.experts != 0 ? rows * h.embedding : 0);
       use(s.expert, h.experts != 0 ? rows * h.embedding : 0);
@@ -90,6 +92,7 @@ template <Backend B> class session {
       use(s.sines, rows * h.rope_dims);
       use(s.window_cosines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
       use(s.window_sines, h.window_rope_base != 0 ? rows * h.rope_dims : 0);
+      use(s.bias, h.alibi != 0 ? (2 * std::uint64_t{context} - 1) * h.heads : 0);
       use(s.logits, std::uint64_t{vocabulary});
     };
     if (context > std::numeric_limits<std::uint32_t>::max() ||
@@ -119,6 +122,7 @@ template <Backend B> class session {
     s.cache.lay_out([&](std::size_t l) { return window_of(l) != 0; });
     s.work = backend.make_workspace(limits, s.memory_);
     s.batch_ = batch;
+    if (h.alibi != 0) detail::fill_alibi(h.heads, h.alibi, context, s.bias);
     return s;
   }
 
@@ -186,6 +190,7 @@ template <Backend B> class session {
   std::span<float> mixture;        ///< [batch, embedding]: and the sum of all
   std::span<float> cosines, sines; ///< [batch, rope_dims]
   std::span<float> window_cosines, window_sines; ///< the same of layers with a window, if they differ
+  std::span<float> bias;                         ///< [heads, 2 · context − 1], see `attention_task`, or empty
   std::span<token> rows;                         ///< [batch]: numbers of rows
   std::span<float> logits;                       ///< [vocabulary]
   std::span<bool> kept;                          ///< [context]: marks the tokens that an eviction leaves

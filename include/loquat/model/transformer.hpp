@@ -79,15 +79,14 @@ template <architecture A, Backend B> class transformer_model {
 
   /// Forgets the tokens of a session that `policy` chooses, and lets the others move up. Returns how many went. The
   /// logits of the last pass are gone. `errc::unsupported` where keys and values cannot move: learned positions are
-  /// part of them, latent attention rotates another part, and layers with a window keep what they need only unless the
-  /// session has `whole_windows`.
+  /// part of them, and layers with a window keep what they need only unless the session has `whole_windows`.
   template <EvictionPolicy P>
   constexpr result<std::size_t> evict(session& s, P const& policy, cache_shift how = cache_shift::rotate) const {
-    if ((A.learned_positions || A.latent) && how == cache_shift::rotate)
+    if (A.learned_positions && how == cache_shift::rotate)
       return fail(errc::unsupported, "evict: the positions of ", loquat::name(A),
-                  A.latent ? " are in a part of its keys" : " are learned",
-                  ": its tokens cannot move, but be computed again");
-    return detail::evict(*backend_, s, policy, how, A.rope, [&](std::size_t l) { return rope_at(s, l); });
+                  " are learned: its tokens cannot move, but be computed again");
+    return detail::evict(*backend_, s, policy, how, first_turned(), A.rope,
+                         [&](std::size_t l) { return rope_at(s, l); });
   }
 
  private:
@@ -99,6 +98,7 @@ template <architecture A, Backend B> class transformer_model {
     if (h_.window_rope_base != 0) turn(s, ropes_.window, position, n, s.window_cosines, s.window_sines);
     backend_->embed(s.work, w_.embeddings, ids, x);
     detail::scale(x, h_.embedding_scale);
+    if (!w_.embeddings_norm.scale.empty()) normalise(s, x, w_.embeddings_norm, x);
     if constexpr (A.learned_positions) {
       auto const rows = s.rows.first(n);
       for (std::size_t t = 0; t < n; ++t) rows[t] = static_cast<token>(position + t);
@@ -155,6 +155,9 @@ template <architecture A, Backend B> class transformer_model {
       latent.project(w.q, input, [&](std::span<float> y, norm_weights const& own) { normalise(s, y, own, y); });
     else
       matmul(s, input, n, w.q.into(queries), w.k.into(keys), w.v.into(values));
+    if (!A.latent && h_.qkv_limit != 0)
+      for (auto const cut : {queries, keys, values})
+        for (float& v : cut) v = std::clamp(v, -h_.qkv_limit, h_.qkv_limit);
     if constexpr (A.qk_norm == query_key_norm::own) {
       normalise_heads(s, w.q_norm, queries);
       normalise_heads(s, w.k_norm, keys);
@@ -162,7 +165,7 @@ template <architecture A, Backend B> class transformer_model {
       normalise(s, queries, w.q_norm, queries);
       normalise(s, keys, w.k_norm, keys);
     }
-    if constexpr (A.rope != rope_style::none) {
+    if (turns()) {
       bool const other = h_.window_rope_base != 0 && sees_window(A, l);
       auto const cosines = (other ? s.window_cosines : s.cosines).first(n * h_.rope_dims);
       auto const sines = (other ? s.window_sines : s.sines).first(n * h_.rope_dims);
@@ -184,6 +187,8 @@ template <architecture A, Backend B> class transformer_model {
                               .scale = h_.score_scale,
                               .window = window_of(l),
                               .cap = h_.score_cap,
+                              .bias = s.bias,
+                              .bias_reach = s.bias.empty() ? 0 : s.context(),
                               .sinks = w.sinks};
     backend_->attention(s.work, s.cache, task);
     detail::show_attention(hooks, at, s.cache, task);
@@ -211,18 +216,24 @@ template <architecture A, Backend B> class transformer_model {
   // positions that a layer sees; 0: all
   constexpr std::size_t window_of(std::size_t l) const noexcept { return sees_window(A, l) ? h_.window : 0; }
 
+  // whether positions are angles
+  constexpr bool turns() const noexcept { return A.rope != rope_style::none && h_.alibi == 0; }
   constexpr rope_frequencies const& rope_of(session const& s) const noexcept {
     return ropes_.has_long && s.context() > h_.original_context ? ropes_.extended : ropes_.all;
   }
+  // the first element of a key that turns
+  constexpr std::size_t first_turned() const noexcept {
+    return !A.latent ? 0 : h_.latent.absorbed ? h_.latent.rank : h_.latent.key - h_.rope_dims;
+  }
   // what turns the keys of a layer; null: nothing
   constexpr rope_frequencies const* rope_at(session const& s, std::size_t l) const noexcept {
-    if (A.rope == rope_style::none) return nullptr;
+    if (!turns()) return nullptr;
     return h_.window_rope_base != 0 && sees_window(A, l) ? &ropes_.window : &rope_of(s);
   }
   // cosines and sines [n, rope_dims] of n positions
   constexpr void turn(session&, rope_frequencies const& rope, std::size_t position, std::size_t n,
                       std::span<float> cosines, std::span<float> sines) const {
-    if constexpr (A.rope != rope_style::none)
+    if (turns())
       for (std::size_t t = 0; t < n; ++t)
         rope.fill(A.rope, position + t, cosines.subspan(t * h_.rope_dims, h_.rope_dims),
                   sines.subspan(t * h_.rope_dims, h_.rope_dims));
@@ -277,7 +288,7 @@ template <architecture A> struct transformer {
   static constexpr result<model<B>> build(gguf::file const& file, B const& backend, model_options const& options = {}) {
     auto sizes = read_hyperparameters(file, A);
     if (!sizes) return sizes.error();
-    if (A.rope == rope_style::none && options.rope != rope_override{})
+    if ((A.rope == rope_style::none || sizes->alibi != 0) && options.rope != rope_override{})
       return fail(errc::unsupported, file.name(), ": ", name(), " has no rotary embedding to override");
     if (auto sensible = apply(options.rope, *sizes); !sensible) return sensible.error().within(file.name());
     auto weights = read_weights(file, A, *sizes, backend, options.ternary_order);

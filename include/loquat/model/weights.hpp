@@ -78,6 +78,7 @@ template <class Matrix> struct model_weights {
   Matrix embeddings; ///< [vocabulary, embedding]
   Matrix positions;  ///< [context, embedding], where positions are learned
   std::vector<layer_weights<Matrix>> layers;
+  norm_weights embeddings_norm; ///< of a token's vector, or empty
   norm_weights output_norm;
   linear<Matrix> output;           ///< [vocabulary, embedding]; the embeddings where the file has none of its own
   std::vector<float> rope_factors; ///< [rope_dims / 2] divisors of the frequencies, or empty
@@ -424,6 +425,7 @@ constexpr result<model_weights<typename B::matrix>> read_weights(gguf::file cons
   detail::weight_reader<B> read(file, backend, order);
   model_weights<typename B::matrix> w;
   w.embeddings = read.matrix("token_embd.weight", 0, h.embedding);
+  if (read.has("token_embd_norm.weight")) w.embeddings_norm = read.norm("token_embd_norm", a.norm, h.embedding);
   if (a.learned_positions) w.positions = read.matrix("position_embd.weight", h.context, h.embedding);
   for (std::size_t i = 0; i < h.layers && !read.failed(); ++i)
     w.layers.push_back(detail::layer_reader<B>(read, a, h, i).layer());

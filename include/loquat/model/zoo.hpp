@@ -131,6 +131,32 @@ inline constexpr architecture gpt_oss{.name = "gpt-oss",
                                       .window = window_layers::even,
                                       .sinks = true};
 
+/// BLOOM: ALiBi, a norm of the token vectors (T. Le Scao et al., 2022).
+inline constexpr architecture bloom{.name = "bloom",
+                                    .norm = normalisation::layer,
+                                    .rope = rope_style::none,
+                                    .feed_forward = activation::gelu,
+                                    .gated = false,
+                                    .alibi = 8};
+
+/// MPT: ALiBi, no biases, perhaps queries, keys and values that are cut (MosaicML, 2023).
+inline constexpr architecture mpt{.name = "mpt",
+                                  .norm = normalisation::layer,
+                                  .rope = rope_style::none,
+                                  .feed_forward = activation::gelu,
+                                  .gated = false,
+                                  .alibi = 8};
+
+/// Baichuan 1 and 2, of which 7B rotates and 13B, the one with 40 layers, has ALiBi (A. Yang et al., 2023).
+inline constexpr architecture baichuan{.name = "baichuan", .alibi = 8, .alibi_layers = 40};
+
+/// Refact 1.6B: llama with ALiBi and one head of keys (Small Magellanic Cloud AI, 2023).
+inline constexpr architecture refact{.name = "refact", .rope = rope_style::none, .alibi = 8};
+
+/// Jais: ALiBi, gates, scores divided by the size of a head (N. Sengupta et al., 2023).
+inline constexpr architecture jais{
+    .name = "jais", .norm = normalisation::layer, .rope = rope_style::none, .alibi = 8, .scores_by_size = true};
+
 /// BitNet b1.58 (S. Ma et al., 2024), with weights of any type.
 inline constexpr architecture bitnet{.name = "bitnet", .rope = rope_style::halves, .inner_norms = true};
 
@@ -148,7 +174,8 @@ using transformers =
               transformer<arch::phi3>, transformer<arch::gpt2>, transformer<arch::gptneox>, transformer<arch::falcon>,
               transformer<arch::starcoder2>, transformer<arch::stablelm>, transformer<arch::olmo2>,
               transformer<arch::command_r>, transformer<arch::bitnet>, transformer<arch::bitnet_b158>,
-              transformer<arch::deepseek2>, transformer<arch::gpt_oss>>;
+              transformer<arch::deepseek2>, transformer<arch::gpt_oss>, transformer<arch::bloom>,
+              transformer<arch::mpt>, transformer<arch::baichuan>, transformer<arch::refact>, transformer<arch::jais>>;
 
 /// The models that have a state instead of a cache: networks of their own, no values.
 using recurrent_models = type_list<mamba, mamba2, rnn, lstm, gru>;
