@@ -188,6 +188,6 @@ LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm512_cvtepi32_ps(a
 LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
 }
-inline constexpr std::size_t attention_sums = 8;
+inline constexpr std::size_t attention_sums = 16;
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS
