@@ -1,11 +1,13 @@
 /// \file
 /// The float vocabulary of every target against its definition, on the numbers where conversions, fused multiply-adds
 /// and maxima differ between instruction sets: subnormals, ties, infinities, NaN.
+#include <loquat/core/float16.hpp>
 #include <loquat/simd/targets.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -164,6 +166,24 @@ TEST_CASE("floats round to the nearest integers, ties to even, and what is no nu
     CHECK(out == expected);
     target.nearest_i16(wide.data(), words.data(), words.size());
     CHECK(words == expected_words);
+  });
+}
+
+TEST_CASE("floats round to binary16 and back, and lanes are chosen by what is less") {
+  std::vector<float> x{0.0f, -0.0f, limits::infinity(), -limits::infinity(), 65519.0f, 65520.0f, 1e-8f, 6e-8f};
+  for (int i = -500; i < 500; ++i) x.push_back(std::ldexp(1.0f + static_cast<float>(i * 37 % 4096) / 4096, i % 24));
+  while (x.size() % 16 != 0) x.push_back(0);
+  std::vector<float> reversed(x.rbegin(), x.rend()), rounded(x.size()), least(x.size()), out(x.size());
+  reversed[0] = limits::quiet_NaN(); // nothing is less than it
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    rounded[i] = loquat::float_from_half(loquat::half_from_float(x[i]));
+    least[i] = x[i] < reversed[i] ? x[i] : reversed[i];
+  }
+  on_every_target([&](auto target) {
+    target.round_to_half(x.data(), out.data(), out.size());
+    CHECK(std::memcmp(out.data(), rounded.data(), out.size() * sizeof(float)) == 0);
+    target.select_less(x.data(), reversed.data(), out.data(), out.size());
+    CHECK(std::memcmp(out.data(), least.data(), out.size() * sizeof(float)) == 0);
   });
 }
 

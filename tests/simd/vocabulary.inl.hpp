@@ -29,6 +29,15 @@ template <> struct operations<loquat::simd::LOQUAT_TARGET_NS::this_target> {
     namespace v = loquat::simd::LOQUAT_TARGET_NS;
     for (std::size_t i = 0; i < n; i += 16) v::store_nearest_i16(out + i, v::load(a + i));
   }
+  static void round_to_half(float const* a, float* out, std::size_t n) {
+    namespace v = loquat::simd::LOQUAT_TARGET_NS;
+    for (std::size_t i = 0; i < n; i += 16) v::store(out + i, v::round_to_half(v::load(a + i)));
+  }
+  static void select_less(float const* a, float const* b, float* out, std::size_t n) { // the lesser's operand, else b
+    namespace v = loquat::simd::LOQUAT_TARGET_NS;
+    for (std::size_t i = 0; i < n; i += 16)
+      v::store(out + i, v::select_less(v::load(a + i), v::load(b + i), v::load(a + i), v::load(b + i)));
+  }
   // the first n of sixteen lanes, back to where nothing behind them may change
   static void some(float const* a, float* out, std::size_t n) {
     namespace v = loquat::simd::LOQUAT_TARGET_NS;

@@ -150,8 +150,9 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
         chunk -= own, ++p;
       matrix const& w = *p->weights;
       std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
-      kernel::product const product{
-          w.data_, w.row_bytes_, w.rows_, {x.data(), work.by_32, work.by_256, n, k}, p->y.data()};
+      kernel::product const product{w.data_,     w.row_bytes_,
+                                    w.rows_,     {x.data(), work.by_32, work.by_256, n, k},
+                                    p->y.data(), last + (pool_.size() - 1) * step};
       w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
       if (p->bias.empty()) return;
       simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
@@ -227,6 +228,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
 
  private:
   static constexpr std::size_t worth_sharing = 1 << 14; // elements below which a loop stays on its thread
+  static constexpr std::size_t chunks_a_thread = 4;     // of a matrix, at least, where there are many columns
 
   template <BlockFormat F> matrix_kernels const* kernels_of() const noexcept {
     matrix_kernels const* found = nullptr;
@@ -274,11 +276,12 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   }
 
   // rows of a matrix that one thread takes at a time: about 64 KiB of weights; where there are many columns eight times
-  // that, in whole panels, because every panel reads all of the columns
+  // that, in whole panels, because every panel reads all of the columns, but not so many that one thread waits long
   std::size_t chunk_rows(matrix const& w, std::size_t n) const noexcept {
     std::size_t const bytes = n < kernel::many_columns ? 1 << 16 : 1 << 19;
     std::size_t const rows = std::max<std::size_t>(1, bytes / std::max<std::size_t>(1, w.row_bytes_));
-    std::size_t const share = (w.rows_ + pool_.size() - 1) / pool_.size();
+    std::size_t const parts = pool_.size() * (n < kernel::many_columns ? 1 : chunks_a_thread);
+    std::size_t const share = (w.rows_ + parts - 1) / parts;
     std::size_t const unit = n < kernel::many_columns ? 8 : kernel::panel_rows;
     return (std::min(rows, share) + unit - 1) / unit * unit;
   }

@@ -161,9 +161,9 @@ class cpu_attention {
     std::size_t const group = task.heads / cache.kv_heads, rows = task.n * group;
     std::size_t const parts = (rows + most_rows - 1) / most_rows, units = parts * cache.kv_heads;
     std::size_t const tiles = (task.length + kv_layout::positions - 1) / kv_layout::positions;
-    auto const part = [&](std::size_t unit) {
-      std::size_t const first = (parts - 1 - unit / cache.kv_heads) * most_rows; // the last tokens see most: they begin
-      return rows_of_head{task, unit % cache.kv_heads, group, first, std::min(most_rows, rows - first), dim};
+    auto const part = [&](std::size_t unit) { // head by head, whose keys and values stay in a cache
+      std::size_t const first = (parts - 1 - unit % parts) * most_rows; // the last tokens see most: they begin
+      return rows_of_head{task, unit / parts, group, first, std::min(most_rows, rows - first), dim};
     };
     auto const finish = [&](rows_of_head const& h, std::size_t r, float* state) {
       if (!task.sinks.empty()) kernels.add_sink(state, task.sinks[h.head_of(r)], dim);

@@ -49,7 +49,8 @@ struct product {
   std::byte const* weights; ///< [rows, k] in the format's blocks
   std::size_t row_bytes, rows;
   activations x;
-  float* y; ///< [n, rows]
+  float* y;             ///< [n, rows]
+  std::size_t next = 0; ///< row that the same thread probably begins with next, to be fetched before
 
   /// Where the weights of a row begin.
   std::byte const* row(std::size_t r) const noexcept { return weights + r * row_bytes; }
@@ -101,8 +102,9 @@ struct panel {
 /// Fills a tile of a panel with the weights `from`, … of the rows first … last.
 using unpack_function = void(product const&, std::size_t first, std::size_t last, std::size_t from, std::size_t depth,
                              panel const&) noexcept;
-/// Adds the products of a tile's rows with its columns to y[width, stride].
-using multiply_function = void(panel, rounded_columns, std::size_t depth, float* y, std::size_t stride) noexcept;
+/// Writes the products of a tile's rows with its columns to y[width, stride], or adds them to what is there.
+using multiply_function = void(panel const&, rounded_columns const&, std::size_t depth, float* y, std::size_t stride,
+                               bool adds) noexcept;
 
 inline namespace LOQUAT_SIMD_ABI {
 

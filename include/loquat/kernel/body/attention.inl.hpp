@@ -18,6 +18,8 @@ template <> struct attentions<simd::LOQUAT_TARGET_NS::this_target> {
   static void attend(attention_rows<T> const& rows, attention_tile<T> const& tile, float* states) noexcept {
     std::size_t r = 0;
     while (rows.counts[r] == 0) ++r;
+    if constexpr (simd::LOQUAT_TARGET_NS::attention_sums >= 16)
+      for (; r + 8 <= rows.rows; r += 8) attend<8>(rows, r, tile, states);
     if constexpr (simd::LOQUAT_TARGET_NS::attention_sums >= 4) {
       for (; r + 4 <= rows.rows; r += 4) attend<4>(rows, r, tile, states);
       for (; r + 2 <= rows.rows; r += 2) attend<2>(rows, r, tile, states);

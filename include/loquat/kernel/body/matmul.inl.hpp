@@ -11,30 +11,71 @@ template <> struct quantizers<simd::LOQUAT_TARGET_NS::this_target> {
     for (std::size_t i = 0; i < k; i += N) quantize_block<N>(x + i, out.from<N>(i));
   }
 
+  // In sweeps over all blocks, so that divisions and roundings of scales are done by vectors.
   template <std::size_t N>
   static void quantize_tile(float const* x, std::size_t n, std::size_t k, rounded_columns out) noexcept {
-    for (std::size_t i = 0; i < k; i += N)
+    namespace v = simd::LOQUAT_TARGET_NS;
+    std::size_t const blocks = k / N, all = blocks * tile_columns;
+    std::fill_n(out.scales, all, 0.0f); // of the columns that a tile has too many
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t b = 0; b < blocks; ++b) out.scales[b * tile_columns + j] = largest_of<N>(x + j * k + b * N);
+    sweep(all, [=](std::size_t i, auto... lanes) { // for now, totals are what to multiply with
+      v::f32x16 const largest = v::load(out.scales + i, lanes...);
+      v::store(out.totals + i, unless_vanishing(largest, v::div(v::broadcast(127.0f), largest)), lanes...);
+    });
+    for (std::size_t b = 0; b < blocks; ++b)
       for (std::size_t j = 0; j < tile_columns; ++j) {
-        std::int8_t quants[N]{};
-        std::int16_t sums[N / 16]{};
-        rounded_columns const to = out.from<N>(i, tile_columns);
-        to.scales[j] = to.totals[j] = 0; // of the columns that a tile has too many
-        if (j < n) quantize_block<N>(x + j * k + i, {quants, to.scales + j, sums, to.totals + j});
-        for (auto& q : quants)
-          q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + simd::LOQUAT_TARGET_NS::tile_excess);
-        for (std::size_t q = 0; q < N / tile_cell; ++q)
-          std::memcpy(to.quants + (q * tile_columns + j) * tile_cell, quants + q * tile_cell, tile_cell);
-        for (std::size_t q = 0; q < N / 16; ++q) to.sums[(q / 2 * tile_columns + j) * 2 + q % 2] = sums[q];
+        float& total = out.totals[b * tile_columns + j];
+        v::f32x16 const inverse = v::broadcast(total);
+        int sum = 0;
+        LOQUAT_UNROLL_BY(2)
+        for (std::size_t i = b * N; i < (b + 1) * N; i += 16) {
+          std::int8_t quants[16]{};
+          if (j < n) v::store_nearest_i8(quants, v::mul(v::load(x + j * k + i), inverse));
+          std::int16_t const sixteen = v::sum_of_16(quants);
+          sum += out.sums[(i / 32 * tile_columns + j) * 2 + i / 16 % 2] = sixteen;
+          for (auto& q : quants) q = static_cast<std::int8_t>(static_cast<std::uint8_t>(q) + v::tile_excess);
+          for (std::size_t q = 0; q < 16; q += tile_cell)
+            std::memcpy(out.quants + (i + q) * tile_columns + j * tile_cell, quants + q, tile_cell);
+        }
+        total = static_cast<float>(sum);
       }
+    sweep(all, [=](std::size_t i, auto... lanes) { // as `rounded_activations` says
+      v::f32x16 const largest = v::load(out.scales + i, lanes...);
+      if constexpr (N == 32) {
+        v::f32x16 const step = unless_vanishing(largest, v::div(largest, v::broadcast(127.0f)));
+        v::store(out.scales + i, v::round_to_half(step), lanes...);
+        v::store(out.totals + i, v::round_to_half(v::mul(step, v::load(out.totals + i, lanes...))), lanes...);
+      } else {
+        v::f32x16 const inverse = v::div(v::broadcast(127.0f), largest);
+        v::store(out.scales + i, unless_vanishing(largest, v::div(v::broadcast(1.0f), inverse)), lanes...);
+      }
+    });
   }
 
  private:
-  // N activations that share a scale
-  template <std::size_t N> LOQUAT_INLINE static void quantize_block(float const* x, rounded_columns out) noexcept {
+  // calls f(offset, lanes…) for every sixteen elements, the last time with the number of lanes that remain
+  template <class F> LOQUAT_INLINE static void sweep(std::size_t n, F f) noexcept {
+    std::size_t i = 0;
+    for (; i + 16 <= n; i += 16) f(i);
+    if (i < n) f(i, n - i);
+  }
+  // the value, or zeros where the largest magnitude is too small to divide by
+  template <class Lanes> LOQUAT_INLINE static Lanes unless_vanishing(Lanes largest, Lanes value) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    return v::select_less(largest, v::broadcast(1e-30f), v::broadcast(0.0f), value);
+  }
+  template <std::size_t N> LOQUAT_INLINE static float largest_of(float const* x) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     v::f32x16 magnitudes = v::broadcast(0.0f);
     for (std::size_t j = 0; j < N; j += 16) magnitudes = v::max(v::abs(v::load(x + j)), magnitudes);
-    float const largest = v::max(magnitudes);
+    return v::max(magnitudes);
+  }
+
+  // N activations that share a scale
+  template <std::size_t N> LOQUAT_INLINE static void quantize_block(float const* x, rounded_columns out) noexcept {
+    namespace v = simd::LOQUAT_TARGET_NS;
+    float const largest = largest_of<N>(x);
     bool const vanishes = largest < 1e-30f;
     v::f32x16 const inverse = v::broadcast(vanishes ? 0.0f : 127.0f / largest);
     for (std::size_t j = 0; j < N; j += 16) {

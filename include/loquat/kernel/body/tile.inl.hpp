@@ -7,15 +7,19 @@ template <tile_layout L> struct tiles<simd::LOQUAT_TARGET_NS::this_target, L> {
                                vectors = simd::LOQUAT_TARGET_NS::tile_vectors, rows = lanes * vectors,
                                width = simd::LOQUAT_TARGET_NS::tile_columns, groups = L.activations / L.group;
 
-  // adds the products of a tile's rows with its columns to y[width, stride]
-  LOQUAT_NOINLINE static void multiply(panel w, rounded_columns x, std::size_t depth, float* y,
-                                       std::size_t stride) noexcept {
+  // writes the products of a tile's rows with its columns to y[width, stride], or adds them; arguments by reference,
+  // because compilers copy these by vectors, whose loads wait for the stores of the pointers and all stores before
+  LOQUAT_NOINLINE static void multiply(panel const& all, rounded_columns const& columns, std::size_t depth, float* y,
+                                       std::size_t stride, bool adds) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
+    panel w = all;
+    rounded_columns x = columns;
     v::row_floats acc[width][vectors];
     LOQUAT_UNROLL
     for (std::size_t j = 0; j < width; ++j) {
       LOQUAT_UNROLL
-      for (std::size_t i = 0; i < vectors; ++i) acc[j][i] = v::load_rows(y + j * stride + i * lanes);
+      for (std::size_t i = 0; i < vectors; ++i)
+        acc[j][i] = adds ? v::load_rows(y + j * stride + i * lanes) : v::zero_rows();
     }
     for (std::size_t a = 0; a < depth; a += L.activations) {
       v::row_floats total[width][vectors];
@@ -180,14 +184,15 @@ template <> struct panels<simd::LOQUAT_TARGET_NS::this_target> {
 
   static void compute(product const& p, std::size_t first, std::size_t last, panel const& all, tile_layout layout,
                       unpack_function* unpack, multiply_function* multiply) noexcept {
-    for (std::size_t c = 0; c < p.x.n; ++c) std::fill(p.y + c * p.rows + first, p.y + c * p.rows + last, 0.0f);
     for (std::size_t k = 0; k < p.x.k; k += panel_depth) {
       std::size_t const depth = std::min(panel_depth, p.x.k - k);
       for (std::size_t r = first; r < last; r += panel_rows) {
         std::size_t const end = std::min(r + panel_rows, last);
         for (std::size_t t = 0; r + t * rows < end; ++t)
           unpack(p, r + t * rows, std::min(r + (t + 1) * rows, end), k, depth, part(all, t, depth, layout));
+        fetcher next(p, r, first, last, k);
         for (std::size_t c = 0; c < p.x.n; c += width) {
+          next.fetch();
           rounded_columns const x =
               layout.activations == 32 ? columns<32>(p.x.by_32, p.x.k, c, k) : columns<256>(p.x.by_256, p.x.k, c, k);
           for (std::size_t t = 0; r + t * rows < end; ++t) {
@@ -195,12 +200,13 @@ template <> struct panels<simd::LOQUAT_TARGET_NS::this_target> {
             float* const y = p.y + c * p.rows + r + t * rows;
             std::size_t const some_columns = std::min(width, p.x.n - c), some_rows = std::min(rows, end - r - t * rows);
             if (some_columns == width && some_rows == rows) {
-              multiply(w, x, depth, y, p.rows);
+              multiply(w, x, depth, y, p.rows, k != 0);
               continue;
             }
             float padded[width * rows]{}; // the products beyond the edge are thrown away
-            for (std::size_t j = 0; j < some_columns; ++j) std::copy_n(y + j * p.rows, some_rows, padded + j * rows);
-            multiply(w, x, depth, padded, rows);
+            for (std::size_t j = 0; j < some_columns && k != 0; ++j)
+              std::copy_n(y + j * p.rows, some_rows, padded + j * rows);
+            multiply(w, x, depth, padded, rows, k != 0);
             for (std::size_t j = 0; j < some_columns; ++j) std::copy_n(padded + j * rows, some_rows, y + j * p.rows);
           }
         }
@@ -209,6 +215,27 @@ template <> struct panels<simd::LOQUAT_TARGET_NS::this_target> {
   }
 
  private:
+  // Fetches the weights of the panel after one at row r and weight k, a part with every tile of columns.
+  struct fetcher {
+    product const& p;
+    std::size_t row, end, from, to, share; // rows; bytes of each; rows a part
+
+    fetcher(product const& product, std::size_t r, std::size_t first, std::size_t last, std::size_t k) noexcept
+        : p(product), row(r + panel_rows) {
+      if (row >= last) k += panel_depth, row = first;
+      if (k >= p.x.k) k = 0, row = p.next;
+      end = row < p.rows ? std::min(row + panel_rows, p.rows) : row;
+      from = p.row_bytes * k / p.x.k;
+      to = p.row_bytes * std::min(k + panel_depth, p.x.k) / p.x.k;
+      std::size_t const parts = (p.x.n + width - 1) / width;
+      share = (panel_rows + parts - 1) / parts;
+    }
+    void fetch() noexcept {
+      for (std::size_t const stop = std::min(row + share, end); row < stop; ++row)
+        for (std::size_t line = from; line < to; line += 64) __builtin_prefetch(p.row(row) + line, 0, 2);
+    }
+  };
+
   // the t-th tile of a panel
   static panel part(panel w, std::size_t t, std::size_t depth, tile_layout layout) noexcept {
     std::size_t const before = t * rows;

@@ -85,6 +85,10 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   std::memcpy(padded, p, n * sizeof *p);
   return load_bf16(padded);
 }
+LOQUAT_INLINE f32x16 round_to_half(f32x16 a) noexcept {
+  return {_mm256_cvtph_ps(_mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT)),
+          _mm256_cvtph_ps(_mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT))};
+}
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   __m256i const low_bytes = _mm256_set1_epi32(0xff); // 0 of the integer that NaN becomes
   __m256i const lo = _mm256_and_si256(_mm256_cvtps_epi32(a.lo), low_bytes);

@@ -59,6 +59,9 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p) noexcept {
 LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
+LOQUAT_INLINE f32x16 round_to_half(f32x16 a) noexcept {
+  return {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT))};
+}
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
 }
@@ -185,6 +188,6 @@ LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm512_cvtepi32_ps(a
 LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
 }
-inline constexpr std::size_t attention_sums = 8;
+inline constexpr std::size_t attention_sums = 16;
 
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

@@ -89,6 +89,13 @@ LOQUAT_INLINE i8x32 ternary_digits(i8x32 a) noexcept {
       a);
 }
 LOQUAT_INLINE float round_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
+LOQUAT_INLINE f32x16 round_to_half(f32x16 a) noexcept {
+  return each(
+      [](f32x4 x) {
+        return f32x4{round_to_half(x[0]), round_to_half(x[1]), round_to_half(x[2]), round_to_half(x[3])};
+      },
+      a);
+}
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   i8x16 const ones = i8x16{} + std::int8_t{1};
   i32x4 const s = plus_products(i32x4{}, load_as<i8x16>(p), ones);

@@ -49,6 +49,9 @@ LOQUAT_INLINE f32x16 div(f32x16 a, f32x16 b) noexcept {
 LOQUAT_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) noexcept { // a · b + c, one rounding
   return lanewise([&](std::size_t i) { return math::fma(a.v[i], b.v[i], c.v[i]); });
 }
+LOQUAT_INLINE f32x16 select_less(f32x16 a, f32x16 b, f32x16 yes, f32x16 no) noexcept {
+  return lanewise([&](std::size_t i) { return a.v[i] < b.v[i] ? yes.v[i] : no.v[i]; });
+}
 LOQUAT_INLINE f32x16 max(f32x16 a, f32x16 b) noexcept { // b where either is NaN
   return lanewise([&](std::size_t i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
 }
@@ -89,6 +92,9 @@ LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
 }
 LOQUAT_INLINE void store(float* p, f32x4 a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
 LOQUAT_INLINE float round_to_half(float x) noexcept { return float_from_half(half_from_float(x)); }
+LOQUAT_INLINE f32x16 round_to_half(f32x16 a) noexcept {
+  return lanewise([&](std::size_t i) { return round_to_half(a.v[i]); });
+}
 LOQUAT_INLINE std::int16_t sum_of_16(std::int8_t const* p) noexcept {
   int total = 0;
   for (std::size_t i = 0; i < 16; ++i) total += p[i];
