@@ -12,7 +12,7 @@ add_executable(app "$app")
 target_link_libraries(app PRIVATE loquat::loquat)
 install(TARGETS app)
 END
-cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build || fails "cmake"
+cmake -S . -B build && cmake --build build || fails "cmake"
 runs build/app
 cmake --install build --prefix installed >installed.txt || fails "install"
 [ ! -e installed/include ] || fails "the consumer installs the headers of its dependency"

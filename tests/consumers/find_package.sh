@@ -10,5 +10,5 @@ find_package(loquat 0.1 REQUIRED)
 add_executable(app "$app")
 target_link_libraries(app PRIVATE loquat::loquat)
 END
-cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix" && cmake --build build || fails "cmake"
+cmake -S . -B build -DCMAKE_PREFIX_PATH="$work/prefix" && cmake --build build || fails "cmake"
 runs build/app

@@ -4,7 +4,7 @@
 #include "support/temporary.hpp"
 
 #include <loquat/backend/reference.hpp>
-#include <loquat/convert/peft.hpp>
+#include <loquat/convert/peft_reader.hpp>
 #include <loquat/format/safetensors_writer.hpp>
 #include <loquat/model/adaptable.hpp>
 #include <loquat/model/lora_merge.hpp>

@@ -5,7 +5,7 @@
 #include "support/temporary.hpp"
 
 #include <loquat/convert/hugging_face.hpp>
-#include <loquat/convert/save.hpp>
+#include <loquat/convert/folder_writer.hpp>
 #include <loquat/model/architecture.hpp>
 #include <loquat/quant/formats.hpp>
 #include <loquat/quant/q8_0.hpp>

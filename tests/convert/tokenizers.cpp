@@ -10,7 +10,7 @@
 #include <loquat/convert/hugging_face.hpp>
 #include <loquat/convert/tokenizer_keys.hpp>
 #include <loquat/generate/encode.hpp>
-#include <loquat/tokenizer/load.hpp>
+#include <loquat/tokenizer/read.hpp>
 
 #include <doctest/doctest.h>
 

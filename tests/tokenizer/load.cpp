@@ -1,7 +1,7 @@
 #include "support/data.hpp"
 #include "support/temporary.hpp"
 
-#include <loquat/tokenizer/load.hpp>
+#include <loquat/tokenizer/read.hpp>
 
 #include <doctest/doctest.h>
 

@@ -4,7 +4,7 @@
 #include "tokenizer/goldens.hpp"
 
 #include <loquat/tokenizer/encodings.hpp>
-#include <loquat/tokenizer/load.hpp>
+#include <loquat/tokenizer/read.hpp>
 
 #include <doctest/doctest.h>
 

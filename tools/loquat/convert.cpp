@@ -5,8 +5,8 @@
 #include "progress.hpp"
 #include "system.hpp"
 
-#include <loquat/convert/hugging_face.hpp>
-#include <loquat/convert/save.hpp>
+#include <loquat/convert/folder.hpp>
+#include <loquat/convert/folder_writer.hpp>
 #include <loquat/format/gguf.hpp>
 #include <loquat/format/gguf_writer.hpp>
 #include <loquat/parallel/pool.hpp>

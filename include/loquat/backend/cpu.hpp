@@ -73,139 +73,34 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
 
   /// A matrix of the tensor's first two dimensions; the bytes must outlive it. `errc::unsupported` names a type without
   /// a format here, `errc::mismatch` a tensor of another rank or layout.
-  result<matrix> make_matrix(tensor_view const& tensor) const {
-    if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
-      return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
-    if (tensor.elements() == 0) return fail(errc::mismatch, "tensor ", tensor.name, ": an empty matrix");
-    matrix m;
-    result<void> layout;
-    ((tensor.type == Formats::type ? void((m.kernels_ = kernels_of<Formats>(), layout = check_layout<Formats>(tensor)))
-                                   : void()),
-     ...);
-    if (!m.kernels_)
-      return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
-    if (!layout) return layout.error();
-    if (reinterpret_cast<std::uintptr_t>(tensor.data.data()) % 4 != 0)
-      return fail(errc::argument, "tensor ", tensor.name, ": its bytes must lie at a multiple of 4");
-    m.data_ = tensor.data.data();
-    m.rows_ = static_cast<std::size_t>(tensor.rows());
-    m.columns_ = static_cast<std::size_t>(tensor.columns());
-    m.row_bytes_ = m.columns_ / m.kernels_->row_block * m.kernels_->row_block_bytes;
-    return m;
-  }
+  result<matrix> make_matrix(tensor_view const& tensor) const;
 
   /// Adds the memory of a workspace to a session's.
-  void reserve(workspace_limits const& limits, arena_size& size) const {
-    std::uint64_t const inputs = std::uint64_t{limits.tokens + kernel::widest_tile} * limits.columns;
-    for (unsigned block : {32u, 256u})
-      size.add<std::int8_t>(inputs)
-          .add<float>(inputs / block)
-          .add<std::int16_t>(inputs / 16)
-          .add<float>(inputs / block);
-    size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
-    detail::cpu_attention::reserve(limits, pool_.size(), size);
-  }
+  void reserve(workspace_limits const& limits, arena_size& size) const;
   /// Takes a workspace from an arena with that much left.
-  workspace make_workspace(workspace_limits const& limits, arena& memory) const {
-    std::size_t const inputs = (limits.tokens + kernel::widest_tile) * limits.columns;
-    workspace work;
-    auto const take = [&](std::size_t block) {
-      return kernel::rounded_columns{memory.take<std::int8_t>(inputs).data(), memory.take<float>(inputs / block).data(),
-                                     memory.take<std::int16_t>(inputs / 16).data(),
-                                     memory.take<float>(inputs / block).data()};
-    };
-    work.by_32 = take(32);
-    work.by_256 = take(256);
-    work.scratch_bytes = scratch_bytes(limits);
-    work.scratch = memory.take<std::byte>(pool_.size() * work.scratch_bytes);
-    work.attention = detail::cpu_attention::make_workspace(limits, pool_.size(), memory);
-    return work;
-  }
+  workspace make_workspace(workspace_limits const& limits, arena& memory) const;
 
   /// y[n, columns]: the matrix rows of the ids, which must be below its number of rows.
-  void embed(workspace&, matrix const& embeddings, std::span<token const> ids, std::span<float> y) const noexcept {
-    matrix const& m = embeddings;
-    pool_run(ids.size(), m.columns_, [&](std::size_t t, unsigned) {
-      m.kernels_->unpack(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_,
-                         m.columns_);
-    });
-  }
+  void embed(workspace&, matrix const& embeddings, std::span<token const> ids, std::span<float> y) const noexcept;
 
   /// All products of the same activations x[n, columns] in one go.
   void matmul(workspace& work, std::span<float const> x, std::size_t n,
-              std::span<projection<matrix> const> projections) const noexcept {
-    std::size_t const k = x.size() / n;
-    bool round_32 = false, round_256 = false;
-    std::size_t chunks = 0;
-    for (auto const& p : projections) {
-      round_32 = round_32 || p.weights->kernels_->activations == 32;
-      round_256 = round_256 || p.weights->kernels_->activations == 256;
-      chunks += chunks_of(*p.weights, n);
-    }
-    if (round_32) round<32>(work.by_32, x, n, k);
-    if (round_256) round<256>(work.by_256, x, n, k);
-    pool_.run(chunks, [&](std::size_t chunk, unsigned thread) {
-      auto const* p = projections.data();
-      for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n))
-        chunk -= own, ++p;
-      matrix const& w = *p->weights;
-      std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
-      kernel::product const product{w.data_,     w.row_bytes_,
-                                    w.rows_,     {x.data(), work.by_32, work.by_256, n, k},
-                                    p->y.data(), last + (pool_.size() - 1) * step};
-      w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
-      if (p->bias.empty()) return;
-      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
-        for (std::size_t t = 0; t < n; ++t)
-          kernels.add(p->y.data() + t * w.rows_ + first, p->bias.data() + first, last - first);
-      });
-    });
-  }
+              std::span<projection<matrix> const> projections) const noexcept;
 
   /// y = x / √(mean(x²) + ε) · weight for each of the vectors x[n, d]; y may be x.
   void rms_norm(workspace&, std::span<float const> x, std::span<float const> weight, float epsilon,
-                std::span<float> y) const noexcept {
-    std::size_t const d = weight.size();
-    pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
-      simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
-        kernels.rms_norm(x.data() + t * d, weight.data(), epsilon, y.data() + t * d, d);
-      });
-    });
-  }
+                std::span<float> y) const noexcept;
   /// y = (x − mean) / √(variance + ε) · weight + bias for each of the vectors x[n, d]; y may be x.
   void layer_norm(workspace&, std::span<float const> x, std::span<float const> weight, std::span<float const> bias,
-                  float epsilon, std::span<float> y) const noexcept {
-    std::size_t const d = weight.size();
-    pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
-      simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
-        kernels.layer_norm(x.data() + t * d, weight.data(), bias.data(), epsilon, y.data() + t * d, d);
-      });
-    });
-  }
+                  float epsilon, std::span<float> y) const noexcept;
 
   /// Rotates y[n, heads, head_dim] in place by cosines and signed sines [n, rope_dims].
   void rope(workspace&, rope_style style, std::span<float> y, std::size_t n, std::size_t head_dim,
-            std::span<float const> cosines, std::span<float const> sines) const noexcept {
-    std::size_t const width = y.size() / n, dims = cosines.size() / n;
-    pool_run(n, width, [&](std::size_t t, unsigned) {
-      simd::dispatch<kernel::ropes>(target_, [&](auto kernels) {
-        kernels.rotate(style, y.data() + t * width, width / head_dim, head_dim, dims, cosines.data() + t * dims,
-                       sines.data() + t * dims);
-      });
-    });
-  }
+            std::span<float const> cosines, std::span<float const> sines) const noexcept;
 
   /// Stores keys and values [n, kv_heads, head_dim] of a layer at positions `position`, ….
   void store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position, std::span<float const> keys,
-                std::span<float const> values) const noexcept {
-    std::size_t const dim = cache.head_dim, n = keys.size() / (cache.kv_heads * dim);
-    pool_run(cache.kv_heads, n * dim, [&](std::size_t head, unsigned) {
-      for (std::size_t t = 0; t < n; ++t) {
-        std::size_t const at = (t * cache.kv_heads + head) * dim;
-        cache.store(layer, head, position + t, keys.data() + at, values.data() + at);
-      }
-    });
-  }
+                std::span<float const> values) const noexcept;
 
   /// Causal attention of n tokens over the cache: token i sees all but the last n − 1 − i positions.
   void attention(workspace& work, kv_cache const& cache, attention_task const& task) const noexcept;
@@ -220,11 +115,7 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
   /// y = f(y).
   void activate(workspace&, activation kind, std::span<float> y) const noexcept;
   /// y += x.
-  void add(workspace&, std::span<float> y, std::span<float const> x) const noexcept {
-    in_parts(y.size(), [&](std::size_t i, std::size_t n) {
-      simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.add(y.data() + i, x.data() + i, n); });
-    });
-  }
+  void add(workspace&, std::span<float> y, std::span<float const> x) const noexcept;
 
  private:
   static constexpr std::size_t worth_sharing = 1 << 14; // elements below which a loop stays on its thread
@@ -298,6 +189,151 @@ template <BlockFormat... Formats, Executor E> class basic_cpu<type_list<Formats.
 };
 
 // Outside of the class, so that a program that compiles kernels elsewhere does without their code.
+template <BlockFormat... Formats, Executor E>
+auto basic_cpu<type_list<Formats...>, E>::make_matrix(tensor_view const& tensor) const -> result<matrix> {
+  if (tensor.shape[2] != 1 || tensor.shape[3] != 1)
+    return fail(errc::mismatch, "tensor ", tensor.name, ": expected a matrix, found ", tensor.rank, " dimensions");
+  if (tensor.elements() == 0) return fail(errc::mismatch, "tensor ", tensor.name, ": an empty matrix");
+  matrix m;
+  result<void> layout;
+  ((tensor.type == Formats::type ? void((m.kernels_ = kernels_of<Formats>(), layout = check_layout<Formats>(tensor)))
+                                 : void()),
+   ...);
+  if (!m.kernels_)
+    return fail(errc::unsupported, "tensor ", tensor.name, ": no kernel for type ", loquat::name(tensor.type));
+  if (!layout) return layout.error();
+  if (reinterpret_cast<std::uintptr_t>(tensor.data.data()) % 4 != 0)
+    return fail(errc::argument, "tensor ", tensor.name, ": its bytes must lie at a multiple of 4");
+  m.data_ = tensor.data.data();
+  m.rows_ = static_cast<std::size_t>(tensor.rows());
+  m.columns_ = static_cast<std::size_t>(tensor.columns());
+  m.row_bytes_ = m.columns_ / m.kernels_->row_block * m.kernels_->row_block_bytes;
+  return m;
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::reserve(workspace_limits const& limits, arena_size& size) const {
+  std::uint64_t const inputs = std::uint64_t{limits.tokens + kernel::widest_tile} * limits.columns;
+  for (unsigned block : {32u, 256u})
+    size.add<std::int8_t>(inputs).add<float>(inputs / block).add<std::int16_t>(inputs / 16).add<float>(inputs / block);
+  size.add<std::byte>(std::uint64_t{pool_.size()} * scratch_bytes(limits));
+  detail::cpu_attention::reserve(limits, pool_.size(), size);
+}
+
+template <BlockFormat... Formats, Executor E>
+auto basic_cpu<type_list<Formats...>, E>::make_workspace(workspace_limits const& limits, arena& memory) const
+    -> workspace {
+  std::size_t const inputs = (limits.tokens + kernel::widest_tile) * limits.columns;
+  workspace work;
+  auto const take = [&](std::size_t block) {
+    return kernel::rounded_columns{memory.take<std::int8_t>(inputs).data(), memory.take<float>(inputs / block).data(),
+                                   memory.take<std::int16_t>(inputs / 16).data(),
+                                   memory.take<float>(inputs / block).data()};
+  };
+  work.by_32 = take(32);
+  work.by_256 = take(256);
+  work.scratch_bytes = scratch_bytes(limits);
+  work.scratch = memory.take<std::byte>(pool_.size() * work.scratch_bytes);
+  work.attention = detail::cpu_attention::make_workspace(limits, pool_.size(), memory);
+  return work;
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::embed(workspace&, matrix const& embeddings, std::span<token const> ids,
+                                                std::span<float> y) const noexcept {
+  matrix const& m = embeddings;
+  pool_run(ids.size(), m.columns_, [&](std::size_t t, unsigned) {
+    m.kernels_->unpack(m.data_ + static_cast<std::size_t>(ids[t]) * m.row_bytes_, y.data() + t * m.columns_,
+                       m.columns_);
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::matmul(workspace& work, std::span<float const> x, std::size_t n,
+                                                 std::span<projection<matrix> const> projections) const noexcept {
+  std::size_t const k = x.size() / n;
+  bool round_32 = false, round_256 = false;
+  std::size_t chunks = 0;
+  for (auto const& p : projections) {
+    round_32 = round_32 || p.weights->kernels_->activations == 32;
+    round_256 = round_256 || p.weights->kernels_->activations == 256;
+    chunks += chunks_of(*p.weights, n);
+  }
+  if (round_32) round<32>(work.by_32, x, n, k);
+  if (round_256) round<256>(work.by_256, x, n, k);
+  pool_.run(chunks, [&](std::size_t chunk, unsigned thread) {
+    auto const* p = projections.data();
+    for (std::size_t own = chunks_of(*p->weights, n); chunk >= own; own = chunks_of(*p->weights, n)) chunk -= own, ++p;
+    matrix const& w = *p->weights;
+    std::size_t const step = chunk_rows(w, n), first = chunk * step, last = std::min(first + step, w.rows_);
+    kernel::product const product{w.data_,     w.row_bytes_,
+                                  w.rows_,     {x.data(), work.by_32, work.by_256, n, k},
+                                  p->y.data(), last + (pool_.size() - 1) * step};
+    w.kernels_->compute(product, first, last, work.scratch.data() + thread * work.scratch_bytes);
+    if (p->bias.empty()) return;
+    simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) {
+      for (std::size_t t = 0; t < n; ++t)
+        kernels.add(p->y.data() + t * w.rows_ + first, p->bias.data() + first, last - first);
+    });
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::rms_norm(workspace&, std::span<float const> x, std::span<float const> weight,
+                                                   float epsilon, std::span<float> y) const noexcept {
+  std::size_t const d = weight.size();
+  pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
+    simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
+      kernels.rms_norm(x.data() + t * d, weight.data(), epsilon, y.data() + t * d, d);
+    });
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::layer_norm(workspace&, std::span<float const> x,
+                                                     std::span<float const> weight, std::span<float const> bias,
+                                                     float epsilon, std::span<float> y) const noexcept {
+  std::size_t const d = weight.size();
+  pool_run(x.size() / d, d, [&](std::size_t t, unsigned) {
+    simd::dispatch<kernel::norms>(target_, [&](auto kernels) {
+      kernels.layer_norm(x.data() + t * d, weight.data(), bias.data(), epsilon, y.data() + t * d, d);
+    });
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::rope(workspace&, rope_style style, std::span<float> y, std::size_t n,
+                                               std::size_t head_dim, std::span<float const> cosines,
+                                               std::span<float const> sines) const noexcept {
+  std::size_t const width = y.size() / n, dims = cosines.size() / n;
+  pool_run(n, width, [&](std::size_t t, unsigned) {
+    simd::dispatch<kernel::ropes>(target_, [&](auto kernels) {
+      kernels.rotate(style, y.data() + t * width, width / head_dim, head_dim, dims, cosines.data() + t * dims,
+                     sines.data() + t * dims);
+    });
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::store_kv(workspace&, kv_cache& cache, std::size_t layer, std::size_t position,
+                                                   std::span<float const> keys,
+                                                   std::span<float const> values) const noexcept {
+  std::size_t const dim = cache.head_dim, n = keys.size() / (cache.kv_heads * dim);
+  pool_run(cache.kv_heads, n * dim, [&](std::size_t head, unsigned) {
+    for (std::size_t t = 0; t < n; ++t) {
+      std::size_t const at = (t * cache.kv_heads + head) * dim;
+      cache.store(layer, head, position + t, keys.data() + at, values.data() + at);
+    }
+  });
+}
+
+template <BlockFormat... Formats, Executor E>
+void basic_cpu<type_list<Formats...>, E>::add(workspace&, std::span<float> y, std::span<float const> x) const noexcept {
+  in_parts(y.size(), [&](std::size_t i, std::size_t n) {
+    simd::dispatch<kernel::elementwise>(target_, [&](auto kernels) { kernels.add(y.data() + i, x.data() + i, n); });
+  });
+}
+
 template <BlockFormat... Formats, Executor E>
 void basic_cpu<type_list<Formats...>, E>::attention(workspace& work, kv_cache const& cache,
                                                     attention_task const& task) const noexcept {

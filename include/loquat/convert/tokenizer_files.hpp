@@ -10,7 +10,7 @@
 #include <loquat/format/gguf_writer.hpp>
 #include <loquat/io/bytes.hpp>
 #include <loquat/io/mmap.hpp>
-#include <loquat/tokenizer/load.hpp>
+#include <loquat/tokenizer/read.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -24,7 +24,8 @@ class tokenizer_cursor;
 
 /// What of a tokenizer takes long to compile and no constant expression needs. In a program of several translation units
 /// one of them can compile it for all (`template struct loquat::tokenizer_code<>; template struct
-/// loquat::tokenizer_loader<>;`) while the others define LOQUAT_SEPARATE_TOKENIZERS.
+/// loquat::tokenizer_loader<>;`, and of `loquat::hugging_face` what is used of `adapter_loader<>`, `folder_loader<>` and
+/// `folder_saver<>`) while the others define LOQUAT_SEPARATE_TOKENIZERS.
 template <class = void> struct tokenizer_code {
   /// What `tokenizer::advance` does.
   static bool advance(tokenizer const& t, encoding_progress& now, tokenizer_workspace& room, std::size_t limit);
