@@ -116,9 +116,9 @@ template <class Out, class Name> class step_writer {
       out_.raw("}");
     });
   }
-  /// What a template calls tokens: by the name of the only one, or by a number.
+  /// What a template calls tokens: by the name of the only one, or by a number (a token without text, too).
   constexpr std::string_view label(postprocess::item const& item, std::size_t number) {
-    if (item.ids.size() == 1) return name_(item.ids[0]);
+    if (item.ids.size() == 1 && !name_(item.ids[0]).empty()) return name_(item.ids[0]);
     label_.clear();
     loquat::detail::append(label_, std::string_view("special "));
     loquat::detail::append(label_, number);
