@@ -5,7 +5,8 @@
 #include "support/random_encoder.hpp"
 
 #include <loquat/backend/reference.hpp>
-#include <loquat/convert/save.hpp>
+#include <loquat/convert/folder.hpp>
+#include <loquat/convert/folder_writer.hpp>
 #include <loquat/model/load_encoder.hpp>
 
 #include <doctest/doctest.h>

@@ -8,7 +8,8 @@
 #include "support/tiny_model.hpp"
 
 #include <loquat/backend/reference.hpp>
-#include <loquat/convert/save.hpp>
+#include <loquat/convert/folder.hpp>
+#include <loquat/convert/folder_writer.hpp>
 #include <loquat/model/zoo.hpp>
 #include <loquat/quant/formats.hpp>
 
