@@ -11,7 +11,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +109,21 @@ TEST_CASE("bert's folders, with and without a classification head") {
           CHECK(model.outputs() == 3);
           CHECK(model.label(1) == "perhaps");
         });
+}
+
+TEST_CASE("sentence-transformers say beside the model how it pools") {
+  test::model_folder none;
+  none.add("embeddings.word_embeddings.weight", {40, 32}, std::vector<float>(40 * 32));
+  for (bool const first : {false, true}) {
+    test::temporary_folder const folder;
+    none.write(folder, config("BertModel", R"(,"max_position_embeddings":64)"));
+    std::filesystem::create_directory(folder / "1_Pooling");
+    folder.put("1_Pooling/config.json", first ? R"({"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false})"
+                                              : R"({"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true})");
+    auto const opened = hugging_face::open(folder / "");
+    REQUIRE(opened);
+    CHECK(opened->get<std::uint32_t>("bert.pooling_type").value() == (first ? 2 : 1));
+  }
 }
 
 TEST_CASE("the positions of roberta's folders begin behind those of padding") {
