@@ -1,0 +1,292 @@
+#pragma once
+/// \file
+/// The graph of an `hnsw` index: walking it to a query, and choosing the edges of a new node (Y. Malkov, D. Yashunin,
+/// 2016, algorithms 1 to 4). It knows slots, not keys, and no locks: any number of threads may walk while one links.
+
+#include <loquat/index/codec.hpp>
+#include <loquat/index/links.hpp>
+#include <loquat/index/parts.hpp>
+#include <loquat/index/vectors.hpp>
+#include <loquat/index/workspace.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace loquat::detail {
+
+/// A number that one thread writes and others read; what was written before it is seen by who reads it.
+template <class T> class published {
+ public:
+  constexpr published() noexcept = default;
+  constexpr operator T() const noexcept {
+    return std::is_constant_evaluated() ? value_ : __atomic_load_n(&value_, __ATOMIC_ACQUIRE);
+  }
+  constexpr published& operator=(T value) noexcept {
+    if (std::is_constant_evaluated())
+      value_ = value;
+    else
+      __atomic_store_n(&value_, value, __ATOMIC_RELEASE);
+    return *this;
+  }
+
+ private:
+  T value_{};
+};
+
+/// Where the second codes of an index without `rerank` would be.
+struct no_vectors {
+  struct query {};
+  template <class Allocator> constexpr no_vectors(std::size_t, Allocator const&) noexcept {}
+  constexpr std::size_t bytes() const noexcept { return 0; }
+  constexpr void grow(std::size_t) noexcept {}
+  constexpr void write(std::size_t, float const*) noexcept {}
+};
+
+/// The neighbours that a new node will have, from its highest level down to 0.
+struct link_plan {
+  unsigned level = 0;                ///< of the node
+  std::vector<candidate> neighbours; ///< of all levels
+  std::vector<std::size_t> ends;     ///< where a level's end in it, from the highest level on
+
+  /// Calls f(level, its neighbours) for each.
+  template <class F> constexpr void for_each(F f) const {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < ends.size(); begin = ends[i++])
+      f(static_cast<unsigned>(ends.size() - 1 - i), std::span(neighbours).subspan(begin, ends[i] - begin));
+  }
+};
+
+/// Vectors in slots, and edges between them.
+template <Metric M, class Parts> class graph {
+  using allocator = typename Parts::allocator;
+  using fast_vectors = vectors<M, typename Parts::codec, allocator>;
+  using exact_codec = std::conditional_t<Parts::reranks, typename Parts::exact, f32>;
+  using exact_vectors = std::conditional_t<Parts::reranks, vectors<M, exact_codec, allocator>, no_vectors>;
+  using best_vectors = std::conditional_t<Parts::reranks, exact_vectors, fast_vectors>;
+
+ public:
+  /// Memory of one search or insertion at a time. It grows with the graph; once it has, nothing is allocated. Its
+  /// contents mean nothing in between.
+  struct workspace {
+    typename fast_vectors::query query;        ///< what is looked for
+    typename exact_vectors::query exact_query; ///< the same for `rerank`
+    typename best_vectors::query other;        ///< a stored vector
+    nearest near, passed;                      ///< the front of a search, and what a filter let pass
+    seen_nodes seen;
+    std::vector<std::uint32_t> numbers;
+    std::vector<float> distances;
+    std::vector<candidate> around, chosen;
+    link_plan plan;
+  };
+
+  constexpr graph(std::size_t dimensions, std::size_t m, allocator const& a)
+      : fast(dimensions, a), exact(dimensions, a), edges(m, a) {}
+
+  fast_vectors fast;                          ///< what searches measure with
+  [[no_unique_address]] exact_vectors exact;  ///< what their results are measured with again
+  links<allocator> edges;                     ///< between slots
+  published<std::size_t> size;                ///< slots in use: a search that began before sees fewer
+  published<std::uint64_t> entry;             ///< where searches begin: slot, and its level in the upper half
+
+  constexpr best_vectors const& best() const noexcept { ///< the more exact codes
+    if constexpr (Parts::reranks)
+      return exact;
+    else
+      return fast;
+  }
+
+  /// Prepares a search for x.
+  constexpr void aim(workspace& w, float const* x) const {
+    fast.code().prepare(x, w.query);
+    if constexpr (Parts::reranks) exact.code().prepare(x, w.exact_query);
+    std::size_t const most = edges.most(0) + 1;
+    if (w.numbers.size() < most) w.numbers.resize(most);
+    if (w.distances.size() < most) w.distances.resize(most);
+  }
+
+  /// The slot nearest to the query on level `to` + 1, or where searches begin if that is lower.
+  constexpr std::uint32_t descend(workspace& w, unsigned to, std::size_t limit) const {
+    std::uint64_t const begin = entry;
+    candidate best{0, static_cast<std::uint32_t>(begin)};
+    auto level = static_cast<unsigned>(begin >> 32);
+    if (level <= to) return best.node;
+    w.numbers[0] = best.node;
+    measure(w, 1);
+    best.distance = w.distances[0];
+    for (; level > to; --level)
+      for (bool moved = true; moved;) {
+        moved = false;
+        std::size_t const n = neighbours(w, best.node, level, limit);
+        measure(w, n);
+        for (std::size_t i = 0; i < n; ++i)
+          if (candidate const c{w.distances[i], w.numbers[i]}; c < best) best = c, moved = true;
+      }
+    return best.node;
+  }
+
+  /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on do
+  /// not exist.
+  constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
+    begin_walk(w, start, ef, limit);
+    w.near.insert({w.distances[0], start});
+    while (auto const* c = w.near.next()) {
+      std::size_t const n = fresh_neighbours(w, c->node, level, limit);
+      for (std::size_t i = 0; i < n; ++i)
+        if (w.near.insert({w.distances[i], w.numbers[i]}) < soon) edges.prefetch(w.numbers[i]);
+    }
+  }
+
+  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, while the walk
+  /// keeps `front` slots of any kind.
+  template <class Accept>
+  constexpr void walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t front, std::size_t limit,
+                      Accept const& accept) const {
+    begin_walk(w, start, front, limit);
+    w.passed.begin(ef);
+    candidate const first{w.distances[0], start};
+    w.near.insert(first);
+    if (accept(start)) w.passed.insert(first);
+    while (auto const* c = w.near.next()) {
+      if (w.passed.full() && c->distance > w.passed.bound()) return;
+      std::size_t const n = fresh_neighbours(w, c->node, 0, limit);
+      for (std::size_t i = 0; i < n; ++i) {
+        candidate const found{w.distances[i], w.numbers[i]};
+        if (w.near.insert(found) < soon) edges.prefetch(found.node);
+        if (found.distance <= w.passed.bound() && accept(found.node)) w.passed.insert(found);
+      }
+    }
+  }
+
+  /// Measures candidates again with the exact codes, and puts them in order.
+  constexpr void measure_again(workspace& w, std::span<candidate> near) const requires(Parts::reranks) {
+    if (w.numbers.size() < near.size()) w.numbers.resize(near.size());
+    if (w.distances.size() < near.size()) w.distances.resize(near.size());
+    for (std::size_t i = 0; i < near.size(); ++i) w.numbers[i] = near[i].node;
+    exact.distances(w.exact_query, w.numbers.data(), near.size(), w.distances.data());
+    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = w.distances[i];
+    std::sort(near.begin(), near.end());
+  }
+
+  /// Chooses neighbours for x among the slots below `limit`, at least one, on levels up to `level`: `w.plan`.
+  constexpr void plan(workspace& w, float const* x, unsigned level, std::size_t ef, std::size_t limit) const {
+    aim(w, x);
+    w.plan.level = level;
+    w.plan.neighbours.clear(), w.plan.ends.clear();
+    auto const top = static_cast<unsigned>(std::uint64_t{entry} >> 32);
+    std::uint32_t start = descend(w, level, limit);
+    for (unsigned l = std::min(level, top) + 1; l-- > 0;) {
+      walk(w, start, l, ef, limit);
+      auto const near = w.near.finish();
+      start = near[0].node;
+      if constexpr (Parts::reranks) measure_again(w, near);
+      select(w, near, edges.m());
+      w.plan.neighbours.insert(w.plan.neighbours.end(), w.chosen.begin(), w.chosen.end());
+      w.plan.ends.push_back(w.plan.neighbours.size());
+    }
+  }
+
+  /// Of `near` in ascending order, those that are nearer to the query than to any chosen before, to `w.chosen`: they lie in
+  /// different directions (algorithm 4).
+  constexpr void select(workspace& w, std::span<candidate const> near, std::size_t most) const {
+    constexpr std::size_t at_once = 4;
+    w.chosen.clear();
+    if (w.numbers.size() < most) w.numbers.resize(most);
+    float apart[at_once]{};
+    for (auto const& c : near) {
+      if (w.chosen.size() == most) break;
+      bool keep = true;
+      if (!w.chosen.empty()) best().prepare(c.node, w.other);
+      for (std::size_t i = 0; i < w.chosen.size() && keep; i += at_once) {
+        std::size_t const n = std::min(at_once, w.chosen.size() - i);
+        best().distances(w.other, w.numbers.data() + i, n, apart);
+        for (std::size_t j = 0; j < n; ++j) keep = keep && apart[j] >= c.distance;
+      }
+      if (!keep) continue;
+      w.numbers[w.chosen.size()] = c.node;
+      w.chosen.push_back(c);
+    }
+  }
+
+  /// Writes the edges of a new slot.
+  constexpr void write_plan(std::uint32_t slot, link_plan const& plan) noexcept {
+    std::uint32_t numbers[256]{};
+    plan.for_each([&](unsigned level, std::span<candidate const> near) {
+      for (std::size_t i = 0; i < near.size(); ++i) numbers[i] = near[i].node;
+      edges.write(slot, level, std::span(numbers).first(near.size()));
+    });
+  }
+  /// Adds edges from its neighbours to a new slot.
+  constexpr void connect_back(workspace& w, std::uint32_t slot, link_plan const& plan) {
+    plan.for_each([&](unsigned level, std::span<candidate const> near) {
+      for (auto const& c : near) {
+        candidate const back{c.distance, slot};
+        connect(w, c.node, level, {&back, 1});
+      }
+    });
+  }
+  /// Adds edges from a slot on a level; where there is no room for all, the best directions stay.
+  constexpr void connect(workspace& w, std::uint32_t from, unsigned level, std::span<candidate const> to) {
+    std::size_t const most = edges.most(level);
+    if (w.numbers.size() < most + to.size()) w.numbers.resize(most + to.size());
+    std::size_t n = edges.read(from, level, w.numbers.data());
+    for (auto const& c : to) w.numbers[n++] = c.node;
+    if (n > most) n = prune(w, from, n, most);
+    edges.write(from, level, std::span(w.numbers).first(n));
+  }
+
+  /// Of the slots `w.numbers` [n] the best neighbours of a slot, at most so many; leaves them there. How many they are.
+  constexpr std::size_t prune(workspace& w, std::uint32_t from, std::size_t n, std::size_t most) const {
+    best().prepare(from, w.other);
+    if (w.distances.size() < n) w.distances.resize(n);
+    best().distances(w.other, w.numbers.data(), n, w.distances.data());
+    w.around.clear();
+    for (std::size_t i = 0; i < n; ++i) w.around.push_back({w.distances[i], w.numbers[i]});
+    std::sort(w.around.begin(), w.around.end());
+    select(w, w.around, most);
+    return w.chosen.size();
+  }
+
+ private:
+  static constexpr std::size_t soon = 3; // gone on from before much else is fetched
+
+  constexpr void measure(workspace& w, std::size_t n) const {
+    fast.distances(w.query, w.numbers.data(), n, w.distances.data());
+  }
+  constexpr void begin_walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t limit) const {
+    w.seen.begin(limit);
+    w.near.begin(ef);
+    w.seen.insert(start);
+    w.numbers[0] = start;
+    measure(w, 1);
+  }
+  // those below the limit, to w.numbers
+  constexpr std::size_t neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const noexcept {
+    std::size_t const n = edges.read(of, level, w.numbers.data());
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint32_t const number = w.numbers[i];
+      w.numbers[kept] = number;
+      kept += number < limit ? 1 : 0;
+    }
+    return kept;
+  }
+  // those not seen before, measured
+  constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const {
+    std::size_t const n = neighbours(w, of, level, limit);
+    std::size_t fresh = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint32_t const number = w.numbers[i];
+      w.numbers[fresh] = number;
+      fresh += w.seen.insert(number);
+    }
+    measure(w, fresh);
+    return fresh;
+  }
+};
+
+} // namespace loquat::detail

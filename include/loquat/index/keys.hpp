@@ -1,0 +1,72 @@
+#pragma once
+/// \file
+/// Keys of slots, and the slots of a key: a table of slot numbers with linear probing, four bytes for each place.
+
+#include <loquat/index/pool.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace loquat::detail {
+
+/// 64-bit keys by slot and slots by key; several slots may have the same key.
+template <class Allocator> class key_table {
+ public:
+  constexpr explicit key_table(Allocator const& allocator) : keys_(allocator), table_(allocator) {}
+
+  constexpr std::size_t bytes() const noexcept { return keys_.bytes() + table_.bytes(); }
+  constexpr std::uint64_t operator[](std::size_t slot) const noexcept { return keys_[slot]; }
+  constexpr std::uint64_t const* data() const noexcept { return keys_.data(); } ///< by slot
+
+  /// Room for `slots` keys. Nobody may read meanwhile.
+  constexpr void grow(std::size_t slots) {
+    if (slots <= keys_.size()) return;
+    keys_.grow(slots);
+    pool_of<std::uint32_t, Allocator> old = std::move(table_);
+    table_ = pool_of<std::uint32_t, Allocator>();
+    table_.grow(slots + slots / 3 + 2);
+    for (std::size_t i = 0; i < old.size(); ++i)
+      if (old[i] != 0) place(old[i] - 1);
+  }
+  /// Gives a slot without a key one.
+  constexpr void insert(std::size_t slot, std::uint64_t key) noexcept {
+    keys_[slot] = key;
+    place(static_cast<std::uint32_t>(slot));
+  }
+  /// Takes a slot's key away.
+  constexpr void erase(std::size_t slot) noexcept {
+    std::size_t i = home(keys_[slot]);
+    while (table_[i] != slot + 1) i = after(i);
+    // what follows moves up, unless it is at home between the hole and itself
+    for (std::size_t j = after(i); table_[j] != 0; j = after(j)) {
+      std::size_t const h = home(keys_[table_[j] - 1]);
+      bool const stays = i <= j ? i < h && h <= j : i < h || h <= j;
+      if (!stays) table_[i] = table_[j], i = j;
+    }
+    table_[i] = 0;
+  }
+  /// Calls f(slot) for slots with this key until it returns false.
+  template <class F> constexpr void find(std::uint64_t key, F f) const {
+    if (table_.size() == 0) return;
+    for (std::size_t i = home(key); table_[i] != 0; i = after(i))
+      if (keys_[table_[i] - 1] == key && !f(static_cast<std::size_t>(table_[i] - 1))) return;
+  }
+
+ private:
+  constexpr std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
+  constexpr std::size_t home(std::uint64_t key) const noexcept {
+    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
+    return static_cast<std::size_t>((key >> 32) * table_.size() >> 32);
+  }
+  constexpr void place(std::uint32_t slot) noexcept {
+    std::size_t i = home(keys_[slot]);
+    while (table_[i] != 0) i = after(i);
+    table_[i] = slot + 1;
+  }
+
+  pool_of<std::uint64_t, Allocator> keys_;  // [slots]
+  pool_of<std::uint32_t, Allocator> table_; // slot + 1, or 0
+};
+
+} // namespace loquat::detail

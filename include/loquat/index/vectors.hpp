@@ -1,0 +1,81 @@
+#pragma once
+/// \file
+/// Encoded vectors in slots, which indices share; and what is checked before one gets there.
+
+#include <loquat/core/result.hpp>
+#include <loquat/index/codec.hpp>
+#include <loquat/index/pool.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+namespace loquat::detail {
+
+/// The error of a vector that cannot be stored or searched for: a wrong length, NaN or infinity, or none to normalise.
+template <Metric M> constexpr result<void> check_vector(std::span<float const> x, std::size_t dimensions) {
+  if (x.size() != dimensions)
+    return fail(errc::argument, "a vector of ", x.size(), " elements, where the index has ", dimensions);
+  float length = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!(x[i] - x[i] == 0)) return fail(errc::argument, "element ", i, " of a vector is not a finite number");
+    length += x[i] * x[i];
+  }
+  if constexpr (std::same_as<M, cosine>) {
+    if (!(length >= 1e-30f)) return fail(errc::argument, "a vector of length 0 has no direction (metric: cosine)");
+  }
+  if constexpr (LinearMetric<M>) {
+    if (!(length <= 1e30f)) return fail(errc::argument, "a vector is too long: the sum of its squares exceeds 1e30");
+  }
+  return {};
+}
+
+/// Codes by slot.
+template <Metric M, class C, class Allocator> class vectors {
+ public:
+  using coder = typename coder_for<C, M>::type;
+  using query = typename coder::query;
+
+  constexpr vectors(std::size_t dimensions, Allocator const& allocator)
+      : coder_(dimensions), codes_(allocator), factors_(allocator) {}
+
+  constexpr coder const& code() const noexcept { return coder_; } ///< the coder
+  constexpr coder& code() noexcept { return coder_; }             ///< \overload
+  constexpr std::size_t bytes() const noexcept { return codes_.bytes() + factors_.bytes(); }
+  constexpr void grow(std::size_t slots) {
+    codes_.grow(slots * coder_.elements());
+    if constexpr (has_factors) factors_.grow(slots);
+  }
+
+  constexpr void write(std::size_t slot, float const* x) {
+    typename coder::factors none{};
+    coder_.encode(x, codes_.data() + slot * coder_.elements(), has_factors ? factors_[slot] : none);
+  }
+  constexpr void read(std::size_t slot, float* x) const {
+    coder_.decode(codes_.data() + slot * coder_.elements(), factors_of(slot), x);
+  }
+  /// A stored vector as a query.
+  constexpr void prepare(std::size_t slot, query& q) const {
+    coder_.prepare_code(codes_.data() + slot * coder_.elements(), factors_of(slot), q);
+  }
+  constexpr void distances(query const& q, std::uint32_t const* numbers, std::size_t n, float* out) const {
+    coder_.distances(q, codes_.data(), factors_.data(), numbers, n, out);
+  }
+
+ private:
+  static constexpr bool has_factors = !std::is_empty_v<typename coder::factors>;
+  constexpr typename coder::factors factors_of(std::size_t slot) const noexcept {
+    if constexpr (has_factors)
+      return factors_[slot];
+    else
+      return {};
+  }
+
+  coder coder_;
+  pool_of<typename coder::element, Allocator> codes_;   // [slots × elements]
+  pool_of<typename coder::factors, Allocator> factors_; // [slots], or none
+};
+
+} // namespace loquat::detail
