@@ -6,6 +6,7 @@
 #include <loquat/index/codec.hpp>
 #include <loquat/index/pool.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -52,6 +53,11 @@ template <Metric M, class C, class Allocator> class vectors {
   constexpr void write(std::size_t slot, float const* x) {
     typename coder::factors none{};
     coder_.encode(x, codes_.data() + slot * coder_.elements(), has_factors ? factors_[slot] : none);
+  }
+  /// A stored vector to another slot.
+  constexpr void copy(std::size_t from, std::size_t to) noexcept {
+    std::copy_n(codes_.data() + from * coder_.elements(), coder_.elements(), codes_.data() + to * coder_.elements());
+    if constexpr (has_factors) factors_[to] = factors_[from];
   }
   constexpr void read(std::size_t slot, float* x) const {
     coder_.decode(codes_.data() + slot * coder_.elements(), factors_of(slot), x);

@@ -273,18 +273,59 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   float square_ = 0;        // |mean|²
 };
 
+/// Any metric on decoded vectors of another coder, one after another.
+template <CallableMetric M, class C> class decoding_coder {
+ public:
+  using element = typename C::element;
+  using factors = typename C::factors;
+  struct query {
+    std::vector<float> vector; ///< [dimensions]
+  };
+
+  constexpr explicit decoding_coder(std::size_t dimensions) : dimensions_(dimensions), coder_(dimensions) {}
+  constexpr std::size_t elements() const noexcept { return coder_.elements(); }
+  constexpr void train(std::span<float const> rows) { coder_.train(rows); }
+  constexpr std::span<float const> learned() const noexcept { return coder_.learned(); }
+  constexpr bool relearn(std::span<float const> learned) { return coder_.relearn(learned); }
+  constexpr void encode(float const* x, element* code, factors& f) const { coder_.encode(x, code, f); }
+  constexpr void decode(element const* code, factors const& f, float* x) const { coder_.decode(code, f, x); }
+  constexpr void prepare(float const* x, query& q) const { q.vector.assign(x, x + dimensions_); }
+  constexpr void prepare_code(element const* code, factors const& f, query& q) const {
+    q.vector.resize(dimensions_);
+    decode(code, f, q.vector.data());
+  }
+  constexpr void distances(query const& q, element const* codes, factors const* all, std::uint32_t const* numbers,
+                           std::size_t n, float* out) const {
+    std::vector<float> x(dimensions_);
+    for (std::size_t i = 0; i < n; ++i) {
+      std::size_t const row = numbers == nullptr ? i : numbers[i];
+      decode(codes + row * elements(), all[row], x.data());
+      out[i] = M{}(q.vector, x);
+    }
+  }
+
+ private:
+  std::size_t dimensions_;
+  C coder_;
+};
+
+template <Metric M, unsigned Bits, bool Rotated>
+struct scalar_coder_for : std::type_identity<decoding_coder<M, scalar_coder<l2, Bits, Rotated>>> {};
+template <LinearMetric M, unsigned Bits, bool Rotated>
+struct scalar_coder_for<M, Bits, Rotated> : std::type_identity<scalar_coder<M, Bits, Rotated>> {};
+
 } // namespace detail
 
 /// Eight bits an element, with a scale for each vector: a quarter of the memory, an error of half a percent.
 struct sq8 {
   static constexpr std::string_view name = "sq8"; ///< in files and messages
-  template <Metric M> using coder = detail::scalar_coder<M, 8, false>; ///< see `Coder`
+  template <Metric M> using coder = typename detail::scalar_coder_for<M, 8, false>::type; ///< see `Coder`
 };
 /// `Bits` bits an element of the rotated vector, 1, 4 or 8: the best codes for their size. Best with exact vectors
 /// beside them (`rerank`).
 template <unsigned Bits> struct rabitq {
   static constexpr std::string_view name = Bits == 1 ? "rabitq1" : Bits == 4 ? "rabitq4" : "rabitq8"; ///< in files
-  template <Metric M> using coder = detail::scalar_coder<M, Bits, true>; ///< see `Coder`
+  template <Metric M> using coder = typename detail::scalar_coder_for<M, Bits, true>::type; ///< see `Coder`
 };
 
 } // namespace loquat

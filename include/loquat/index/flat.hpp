@@ -1,0 +1,154 @@
+#pragma once
+/// \file
+/// The exact index: every search measures every vector. For thousands of vectors, for filters that few pass, and as the
+/// truth that approximate indices are judged by.
+
+#include <loquat/core/result.hpp>
+#include <loquat/index/graph.hpp>
+#include <loquat/index/hit.hpp>
+#include <loquat/index/keys.hpp>
+#include <loquat/parallel/gate.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace loquat {
+
+/// How a `flat` index is made.
+struct flat_options {
+  std::size_t dimensions = 0; ///< elements of a vector; 0 where the type says it (`dims`)
+  std::size_t capacity = 0;   ///< vectors to make room for at once; it grows by itself
+  bool several = false;       ///< whether a key may have several vectors
+};
+
+/// An exact index of vectors with 64-bit keys. `Parts` as of `hnsw`, without `rerank`. Searches may run beside each other,
+/// and wait for insertions.
+template <Metric M, class... Parts> class flat {
+  using parts = detail::index_parts<Parts...>;
+  using allocator = typename parts::allocator;
+  using vectors = detail::vectors<M, typename parts::codec, allocator>;
+  static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
+  static_assert(!parts::reranks, "an exact index has nothing to measure again");
+
+ public:
+  /// Memory of one search at a time.
+  struct workspace {
+    typename vectors::query query;
+    detail::nearest near;
+    std::vector<float> distances;
+    std::vector<std::uint32_t> numbers;
+  };
+
+  constexpr explicit flat(flat_options options = {}, allocator const& a = {})
+      : options_(with_dimensions(options)), vectors_(options_.dimensions, a), keys_(a) {
+    if (options_.dimensions != 0) grow(options_.capacity);
+  }
+
+  constexpr std::size_t dimensions() const noexcept { return options_.dimensions; } ///< elements of a vector
+  constexpr std::size_t size() const noexcept { return size_; }                     ///< vectors that can be found
+  constexpr bool empty() const noexcept { return size() == 0; }                     ///< whether there are none
+  /// What it takes, in bytes: its arrays with the room they have left.
+  constexpr std::size_t memory_bytes() const noexcept { return vectors_.bytes() + keys_.bytes(); }
+
+  /// Learns what the codec needs from `rows` [n × dimensions], before the first insertion.
+  constexpr result<void> train(std::span<float const> rows) {
+    std::size_t const d = options_.dimensions;
+    if (d == 0 || rows.size() % d != 0) return fail(errc::argument, rows.size(), " elements are no vectors of ", d);
+    for (std::size_t i = 0; i < rows.size() / d; ++i)
+      if (auto good = detail::check_vector<M>(rows.subspan(i * d, d), d); !good) return good;
+    if (size_ != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
+    if constexpr (TrainableCoder<typename vectors::coder>) vectors_.code().train(rows);
+    return {};
+  }
+
+  /// Adds a vector [dimensions] under a key. Errors as of `hnsw::insert`.
+  constexpr result<void> insert(std::uint64_t key, std::span<float const> x) {
+    if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
+    if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
+    closure const alone(gate_);
+    bool there = false;
+    keys_.find(key, [&](std::size_t) { return !(there = true); });
+    if (there && !options_.several) return fail(errc::argument, "key ", key, " is in the index already");
+    if (size_ == slots_) grow(std::max<std::size_t>(64, slots_ + slots_ / 2));
+    vectors_.write(size_, x.data());
+    keys_.insert(size_++, key);
+    return {};
+  }
+  /// Takes the vectors of a key out; false if there are none. The last ones take their slots.
+  constexpr bool erase(std::uint64_t key) {
+    closure const alone(gate_);
+    bool erased = false;
+    for (bool more = true; more;) {
+      more = false;
+      keys_.find(key, [&](std::size_t slot) {
+        keys_.erase(slot);
+        if (std::size_t const last = --size_; slot != last) {
+          std::uint64_t const moved = keys_[last];
+          keys_.erase(last);
+          vectors_.copy(last, slot);
+          keys_.insert(slot, moved);
+        }
+        erased = more = true;
+        return false;
+      });
+    }
+    return erased;
+  }
+
+  /// The nearest vectors to x [dimensions], nearest first, as many as `out` has room for and there are; how many.
+  /// Equal distances: the one inserted first. `passes(key)` says which may be found.
+  template <class Filter = every_key>
+  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w,
+                                       search_options = {}, Filter const& passes = {}) const {
+    if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good.error();
+    passage const in(gate_);
+    if (size_ == 0 || out.empty()) return std::size_t{0};
+    vectors_.code().prepare(x.data(), w.query);
+    w.near.begin(out.size());
+    w.distances.resize(at_once), w.numbers.resize(at_once);
+    std::size_t n = 0;
+    auto const measure = [&] {
+      vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());
+      for (std::size_t i = 0; i < n; ++i) w.near.insert({w.distances[i], w.numbers[i]});
+      n = 0;
+    };
+    for (std::uint32_t slot = 0; slot < size_; ++slot) {
+      if (!passes(keys_[slot])) continue;
+      w.numbers[n++] = slot;
+      if (n == at_once) measure();
+    }
+    measure();
+    auto const near = w.near.items();
+    for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
+    return near.size();
+  }
+  template <class Filter = every_key>
+  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, search_options options = {},
+                                       Filter const& passes = {}) const { ///< \overload
+    workspace w;
+    return search(x, out, w, options, passes);
+  }
+
+ private:
+  static constexpr std::size_t at_once = 256;
+  static constexpr flat_options with_dimensions(flat_options options) noexcept {
+    if (parts::dimensions != 0) options.dimensions = parts::dimensions;
+    return options;
+  }
+  constexpr void grow(std::size_t slots) {
+    vectors_.grow(slots), keys_.grow(slots);
+    slots_ = std::max(slots_, slots);
+  }
+
+  flat_options options_;
+  vectors vectors_;
+  detail::key_table<allocator> keys_;
+  std::size_t size_ = 0, slots_ = 0;
+  gate gate_;
+};
+
+} // namespace loquat
