@@ -26,6 +26,26 @@
 
 namespace loquat {
 
+namespace detail {
+
+/// An object on the heap that changes while its owner does not (GCC 12 evaluates no mutable members).
+template <class T> class owned {
+ public:
+  constexpr owned() : object_(new T) {}
+  constexpr owned(owned&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  constexpr owned& operator=(owned&& other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  constexpr ~owned() { delete object_; }
+  constexpr T* operator->() const noexcept { return object_; }
+
+ private:
+  T* object_;
+};
+
+} // namespace detail
+
 /// How an `hnsw` index is built.
 struct hnsw_options {
   std::size_t dimensions = 0;        ///< elements of a vector; 0 where the type says it (`dims`)
@@ -324,13 +344,14 @@ template <Metric M, class... Parts> class hnsw {
   // f(workspace), with one that an earlier call left.
   template <class F> constexpr result<void> with_spare(F f) const {
     workspace w;
+    if (std::is_constant_evaluated()) return f(w);
     {
       turn const mine(spares_turn_);
-      if (!spares_.empty()) w = std::move(spares_.back()), spares_.pop_back();
+      if (!spares_->empty()) w = std::move(spares_->back()), spares_->pop_back();
     }
     auto done = f(w);
     turn const mine(spares_turn_);
-    spares_.push_back(std::move(w));
+    spares_->push_back(std::move(w));
     return done;
   }
 
@@ -343,7 +364,7 @@ template <Metric M, class... Parts> class hnsw {
   std::vector<std::uint32_t> free_; // slots that no edge leads to
   gate gate_;
   mutable turnstile writers_, spares_turn_; // taken in this order
-  mutable std::vector<workspace> spares_;
+  detail::owned<std::vector<workspace>> spares_;
 };
 
 } // namespace loquat

@@ -99,12 +99,16 @@ template <class Allocator> class links {
     write_list(const_cast<std::uint64_t*>(at(node, level)), level, numbers);
   }
   /// Fetches the list of level 0 ahead.
-  void prefetch(std::size_t node) const noexcept {
+  constexpr void prefetch(std::size_t node) const noexcept {
+    if (!std::is_constant_evaluated()) fetch(node);
+  }
+
+ private:
+  void fetch(std::size_t node) const noexcept {
     char const* const list = reinterpret_cast<char const*>(base_.data() + node * words(0));
     for (std::size_t b = 0; b < words(0) * 8; b += 64) __builtin_prefetch(list + b);
   }
 
- private:
   constexpr std::size_t words(unsigned level) const noexcept { return (most(level) * bits_ + 63) / 64; }
   constexpr std::size_t upper_number(std::size_t node, std::uint64_t group) const noexcept {
     std::uint64_t const before = group & ((std::uint64_t{1} << node % 64) - 1);
