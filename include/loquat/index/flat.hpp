@@ -122,9 +122,8 @@ template <Metric M, class... Parts> class flat {
       if (n == at_once) measure();
     }
     measure();
-    auto const near = w.near.items();
-    for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
-    return near.size();
+    for (std::size_t i = 0; i < w.near.size(); ++i) out[i] = {keys_[w.near[i].node], w.near[i].distance};
+    return w.near.size();
   }
   template <class Filter = every_key>
   constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, search_options options = {},
