@@ -122,8 +122,9 @@ template <Metric M, class... Parts> class flat {
       if (n == at_once) measure();
     }
     measure();
-    for (std::size_t i = 0; i < w.near.size(); ++i) out[i] = {keys_[w.near[i].node], w.near[i].distance};
-    return w.near.size();
+    auto const near = w.near.finish();
+    for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
+    return near.size();
   }
   template <class Filter = every_key>
   constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, search_options options = {},

@@ -134,8 +134,8 @@ template <Metric M, class Parts> class graph {
   constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
     begin_walk(w, start, ef, limit);
     w.near.insert({w.distances[0], start});
-    for (candidate c; w.near.next(c);) {
-      std::size_t const n = fresh_neighbours(w, c.node, level, limit);
+    while (auto const* c = w.near.next()) {
+      std::size_t const n = fresh_neighbours(w, c->node, level, limit);
       for (std::size_t i = 0; i < n; ++i)
         if (w.near.insert({w.distances[i], w.numbers[i]}) < soon) edges.prefetch(w.numbers[i]);
     }
@@ -151,9 +151,9 @@ template <Metric M, class Parts> class graph {
     candidate const first{w.distances[0], start};
     w.near.insert(first);
     if (accept(start)) w.passed.insert(first);
-    for (candidate c; w.near.next(c);) {
-      if (w.passed.full() && c.distance > w.passed.bound()) return;
-      std::size_t const n = fresh_neighbours(w, c.node, 0, limit);
+    while (auto const* c = w.near.next()) {
+      if (w.passed.full() && c->distance > w.passed.bound()) return;
+      std::size_t const n = fresh_neighbours(w, c->node, 0, limit);
       for (std::size_t i = 0; i < n; ++i) {
         candidate const found{w.distances[i], w.numbers[i]};
         if (w.near.insert(found) < soon) edges.prefetch(found.node);
@@ -162,13 +162,14 @@ template <Metric M, class Parts> class graph {
     }
   }
 
-  /// Measures the first n of `w.around` again with the exact codes.
-  constexpr void measure_again(workspace& w, std::size_t n) const requires(Parts::reranks) {
-    if (w.numbers.size() < n) w.numbers.resize(n);
-    if (w.distances.size() < n) w.distances.resize(n);
-    for (std::size_t i = 0; i < n; ++i) w.numbers[i] = w.around[i].node;
-    exact.distances(w.exact_query, w.numbers.data(), n, w.distances.data());
-    for (std::size_t i = 0; i < n; ++i) w.around[i].distance = w.distances[i];
+  /// Measures candidates again with the exact codes, and puts them in order.
+  constexpr void measure_again(workspace& w, std::span<candidate> near) const requires(Parts::reranks) {
+    if (w.numbers.size() < near.size()) w.numbers.resize(near.size());
+    if (w.distances.size() < near.size()) w.distances.resize(near.size());
+    for (std::size_t i = 0; i < near.size(); ++i) w.numbers[i] = near[i].node;
+    exact.distances(w.exact_query, w.numbers.data(), near.size(), w.distances.data());
+    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = w.distances[i];
+    std::sort(near.begin(), near.end());
   }
 
   /// Chooses neighbours for x among the slots below `limit`, at least one, on levels up to `level`: `w.plan`.
@@ -180,13 +181,10 @@ template <Metric M, class Parts> class graph {
     std::uint32_t start = descend(w, level, limit);
     for (unsigned l = std::min(level, top) + 1; l-- > 0;) {
       walk(w, start, l, ef, limit);
-      w.near.copy_to(w.around);
-      start = w.around[0].node;
-      if constexpr (Parts::reranks) {
-        measure_again(w, w.around.size());
-        std::sort(w.around.begin(), w.around.end());
-      }
-      select(w, w.around, edges.m());
+      auto const near = w.near.finish();
+      start = near[0].node;
+      if constexpr (Parts::reranks) measure_again(w, near);
+      select(w, near, edges.m());
       w.plan.neighbours.insert(w.plan.neighbours.end(), w.chosen.begin(), w.chosen.end());
       w.plan.ends.push_back(w.plan.neighbours.size());
     }
@@ -260,9 +258,8 @@ template <Metric M, class Parts> class graph {
     fast.distances(w.query, w.numbers.data(), n, w.distances.data());
   }
   constexpr void begin_walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t limit) const {
-    w.seen.begin(limit + 1);
+    w.seen.begin(limit);
     w.near.begin(ef);
-    w.seen.insert(static_cast<std::uint32_t>(limit));
     w.seen.insert(start);
     w.numbers[0] = start;
     measure(w, 1);
@@ -270,26 +267,25 @@ template <Metric M, class Parts> class graph {
   // those below the limit, to w.numbers
   constexpr std::size_t neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const noexcept {
     std::size_t const n = edges.read(of, level, w.numbers.data());
-    return keep(w, n, [&](std::uint32_t number) { return std::size_t{number < limit}; });
-  }
-  // those below the limit that were not seen before, measured
-  constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const {
-    std::size_t const n = edges.read(of, level, w.numbers.data());
-    auto const last = static_cast<std::uint32_t>(limit); // seen from the beginning: stands for all beyond
-    std::size_t const fresh =
-        keep(w, n, [&](std::uint32_t number) { return w.seen.insert(number < last ? number : last); });
-    measure(w, fresh);
-    return fresh;
-  }
-  // of w.numbers [n] those that f gives 1 for, not 0, without branches
-  template <class F> static constexpr std::size_t keep(workspace& w, std::size_t n, F f) noexcept {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t const number = w.numbers[i];
       w.numbers[kept] = number;
-      kept += f(number);
+      kept += number < limit ? 1 : 0;
     }
     return kept;
+  }
+  // those not seen before, measured
+  constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const {
+    std::size_t const n = neighbours(w, of, level, limit);
+    std::size_t fresh = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint32_t const number = w.numbers[i];
+      w.numbers[fresh] = number;
+      fresh += w.seen.insert(number);
+    }
+    measure(w, fresh);
+    return fresh;
   }
 };
 

@@ -142,23 +142,20 @@ template <Metric M, class... Parts> class hnsw {
     if (limit == 0 || out.empty()) return std::size_t{0};
     graph_.aim(w, x.data());
     std::uint32_t const start = graph_.descend(w, 0, limit);
-    detail::nearest* found = &w.near;
+    std::span<detail::candidate> near;
     if (std::same_as<Filter, every_key> && gone_count_ == 0) {
       graph_.walk(w, start, 0, ef, limit);
+      near = w.near.finish();
     } else {
       graph_.walk(w, start, ef, ef, limit, [&](std::uint32_t slot) { return !is_gone(slot) && passes(keys_[slot]); });
-      found = &w.passed;
+      near = w.passed.finish();
     }
     if constexpr (parts::reranks) {
-      found->copy_to(w.around);
-      std::size_t const again = options.rerank == 0 ? ef : std::max(options.rerank, out.size());
-      w.around.resize(std::min(again, w.around.size()));
-      graph_.measure_again(w, w.around.size());
-      found->begin(out.size());
-      for (auto const& c : w.around) found->insert(c);
+      near = near.first(std::min(near.size(), options.rerank == 0 ? ef : std::max(options.rerank, out.size())));
+      graph_.measure_again(w, near);
     }
-    std::size_t const n = std::min(out.size(), found->size());
-    for (std::size_t i = 0; i < n; ++i) out[i] = {keys_[(*found)[i].node], (*found)[i].distance};
+    std::size_t const n = std::min(out.size(), near.size());
+    for (std::size_t i = 0; i < n; ++i) out[i] = {keys_[near[i].node], near[i].distance};
     return n;
   }
   template <class Filter = every_key>

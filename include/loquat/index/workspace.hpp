@@ -34,7 +34,6 @@ class nearest {
   }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr bool full() const noexcept { return size_ == most_; }
-  constexpr candidate operator[](std::size_t i) const noexcept { return unpacked(items_[i]); } ///< the i-th nearest
   /// What an insertion must not be further than.
   constexpr float bound() const noexcept { return full() ? unpacked(items_[size_ - 1]).distance : __builtin_inff(); }
 
@@ -56,18 +55,19 @@ class nearest {
     next_ = std::min(next_, at);
     return at - next_;
   }
-  /// The nearest that was not gone on from yet, marked from now on; false if there is none.
-  constexpr bool next(candidate& c) noexcept {
+  /// The nearest that was not gone on from yet, or null; marks it.
+  constexpr candidate const* next() noexcept {
     while (next_ < size_ && (items_[next_] & mark) != 0) ++next_;
-    if (next_ == size_) return false;
-    c = unpacked(items_[next_]);
+    if (next_ == size_) return nullptr;
+    last_ = unpacked(items_[next_]);
     items_[next_++] |= mark;
-    return true;
+    return &last_;
   }
-  /// All of them, to `out`.
-  constexpr void copy_to(std::vector<candidate>& out) const {
-    out.resize(size_);
-    for (std::size_t i = 0; i < size_; ++i) out[i] = unpacked(items_[i]);
+  /// All of them, for the caller to change; until the next `finish`.
+  constexpr std::span<candidate> finish() {
+    if (finished_.size() < size_) finished_.resize(items_.size());
+    for (std::size_t i = 0; i < size_; ++i) finished_[i] = unpacked(items_[i]);
+    return {finished_.data(), size_};
   }
 
  private:
@@ -85,6 +85,8 @@ class nearest {
   }
 
   std::vector<std::uint64_t> items_;
+  std::vector<candidate> finished_;
+  candidate last_{};
   std::uint64_t bound_ = 0;
   std::size_t most_ = 0, size_ = 0, next_ = 0;
 };
