@@ -311,6 +311,7 @@ template <Metric M, class... Parts> class hnsw {
       {
         passage const in(gate_);
         planned = graph_.size, mended = mended_;
+        w.plan.begin(level);
         if (planned != 0) graph_.plan(w, x.data(), level, options_.ef_construction, planned);
       }
       turn const mine(writers_);
@@ -318,14 +319,16 @@ template <Metric M, class... Parts> class hnsw {
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;
-      std::uint32_t const slot = claim(level, next);
+      std::uint32_t const slot = claim(w.plan.level, next);
       graph_.fast.write(slot, x.data()), graph_.exact.write(slot, x.data());
       keys_.insert(slot, key);
-      if (planned != 0) {
+      if (w.plan.twin != detail::no_node) {
+        graph_.attach(w, slot, w.plan.twin);
+      } else {
         graph_.write_plan(slot, w.plan);
         graph_.connect_back(w, slot, w.plan);
       }
-      publish(slot, level, next);
+      publish(slot, w.plan.level, next);
       if (replace) bury(key, graph_.size, slot);
       return {};
     }
@@ -339,6 +342,8 @@ template <Metric M, class... Parts> class hnsw {
     return fail(errc::argument, "key ", key, " is in the index already: update it, or say options.several");
   }
 
+  constexpr void find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
+                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots, workspace& w) const;
   constexpr void compact(workspace& w);
 
   // f(workspace), with one that an earlier call left.

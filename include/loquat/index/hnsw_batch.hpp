@@ -47,6 +47,7 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
   std::vector<workspace> works(threads.size());
   std::vector<detail::link_plan> plans(std::min(largest_group, n));
   std::vector<std::uint32_t> slots(plans.size());
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> hashes(plans.size());
   std::vector<detail::back_edge> edges;
   std::vector<std::size_t> starts;
   for (std::size_t first = 0; first < n;) {
@@ -55,24 +56,26 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
     auto const row = [&](std::size_t i) { return rows.subspan((first + i) * d, d); };
     threads.run(count, [&](std::size_t i, unsigned thread) {
       unsigned const level = level_of(keys[first + i], row(i));
-      works[thread].plan.level = level;
-      works[thread].plan.neighbours.clear(), works[thread].plan.ends.clear();
+      works[thread].plan.begin(level);
       if (before != 0) graph_.plan(works[thread], row(i).data(), level, options_.ef_construction, before);
       plans[i] = works[thread].plan;
     });
     std::size_t next = before;
-    edges.clear(), starts.clear();
     for (std::size_t i = 0; i < count; ++i) {
       slots[i] = claim(plans[i].level, next);
       keys_.insert(slots[i], keys[first + i]);
-      plans[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
-        for (auto const& c : near) edges.push_back({c.node, level, {c.distance, slots[i]}});
-      });
     }
     threads.run(count, [&](std::size_t i, unsigned) {
       graph_.fast.write(slots[i], row(i).data()), graph_.exact.write(slots[i], row(i).data());
-      graph_.write_plan(slots[i], plans[i]);
+      hashes[i] = {graph_.fast.hash(slots[i]), static_cast<std::uint32_t>(i)};
     });
+    find_twins(std::span(hashes).first(count), plans, slots, works[0]);
+    edges.clear(), starts.clear();
+    for (std::size_t i = 0; i < count; ++i)
+      plans[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
+        for (auto const& c : near) edges.push_back({c.node, level, {c.distance, slots[i]}});
+      });
+    threads.run(count, [&](std::size_t i, unsigned) { graph_.write_plan(slots[i], plans[i]); });
     std::sort(edges.begin(), edges.end());
     for (std::size_t i = 0; i < edges.size(); ++i)
       if (i == 0 || edges[i].from != edges[i - 1].from || edges[i].level != edges[i - 1].level) starts.push_back(i);
@@ -83,11 +86,28 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
       for (std::size_t i = starts[s]; i < starts[s + 1]; ++i) w.plan.neighbours.push_back(edges[i].to);
       graph_.connect(w, edges[starts[s]].from, edges[starts[s]].level, w.plan.neighbours);
     });
+    for (std::size_t i = 0; i < count; ++i)
+      if (plans[i].twin != detail::no_node) graph_.attach(works[0], slots[i], plans[i].twin);
     for (std::size_t i = 0; i < count; ++i) publish(slots[i], plans[i].level, next);
     first += count;
     if constexpr (!std::same_as<Progress, detail::nothing>) progress(first);
   }
   return {};
+}
+
+// Members of a group that are the same as an earlier one get attached to it.
+template <Metric M, class... Parts>
+constexpr void hnsw<M, Parts...>::find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
+                                             std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots,
+                                             workspace& w) const {
+  std::sort(hashes.begin(), hashes.end());
+  for (std::size_t i = 1, begin = 0; i < hashes.size(); ++i) {
+    if (hashes[i].first != hashes[begin].first) begin = i;
+    auto const one = hashes[begin].second, other = hashes[i].second;
+    if (begin == i || plans[other].twin != detail::no_node || !graph_.same(w, slots[one], slots[other])) continue;
+    plans[other].begin(0);
+    plans[other].twin = slots[one];
+  }
 }
 
 // Every node with an edge to an erased one chooses again among its neighbours and those of the erased ones.
