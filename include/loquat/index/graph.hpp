@@ -90,8 +90,8 @@ template <Metric M, class Parts> class graph {
     typename exact_vectors::query exact_query; ///< the same for `rerank`
     typename best_vectors::query other;        ///< a stored vector
     nearest near, passed;                      ///< the front of a search, and what a filter let pass
-    seen_nodes seen;
-    std::vector<std::uint32_t> numbers;
+    seen_nodes seen, crossed;
+    std::vector<std::uint32_t> numbers, list;
     std::vector<float> distances;
     std::vector<candidate> around, chosen;
     link_plan plan;

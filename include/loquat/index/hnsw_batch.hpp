@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number, and
-/// mending what erased ones leave.
+/// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number.
 
 #include <loquat/index/hnsw.hpp>
 
@@ -107,57 +106,6 @@ constexpr void hnsw<M, Parts...>::find_twins(std::span<std::pair<std::uint64_t, 
     if (begin == i || plans[other].twin != detail::no_node || !graph_.same(w, slots[one], slots[other])) continue;
     plans[other].begin(0);
     plans[other].twin = slots[one];
-  }
-}
-
-// Every node with an edge to an erased one chooses again among its neighbours and those of the erased ones.
-template <Metric M, class... Parts> constexpr void hnsw<M, Parts...>::compact(workspace& w) {
-  auto& edges = graph_.edges;
-  std::size_t const nodes = graph_.size;
-  std::vector<std::uint32_t> list(edges.most(0)), beyond(edges.most(0)), all;
-  std::uint64_t entry = 0;
-  bool entered = false;
-  for (std::uint32_t node = 0; node < nodes; ++node) {
-    if (is_gone(node)) continue;
-    unsigned const top = edges.level(node);
-    if (!entered || top > entry >> 32) entry = std::uint64_t{top} << 32 | node, entered = true;
-    for (unsigned level = 0; level <= top; ++level) {
-      std::size_t const n = edges.read(node, level, list.data());
-      if (std::none_of(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(n), [&](auto i) { return is_gone(i); }))
-        continue;
-      all.clear();
-      for (std::size_t i = 0; i < n; ++i) {
-        if (!is_gone(list[i])) {
-          all.push_back(list[i]);
-          continue;
-        }
-        std::size_t const m = edges.read(list[i], level, beyond.data());
-        for (std::size_t j = 0; j < m; ++j)
-          if (!is_gone(beyond[j]) && beyond[j] != node) all.push_back(beyond[j]);
-      }
-      std::sort(all.begin(), all.end());
-      all.erase(std::unique(all.begin(), all.end()), all.end());
-      w.numbers.resize(std::max(w.numbers.size(), all.size()));
-      std::copy(all.begin(), all.end(), w.numbers.begin());
-      std::size_t const kept = graph_.prune(w, node, all.size(), edges.most(level));
-      edges.write(node, level, std::span(w.numbers).first(kept));
-    }
-  }
-  closure const alone(gate_); // searches that are inside may know erased nodes
-  mended_ = mended_ + 1;
-  free_.clear();
-  dead_ = 0;
-  if (!entered) { // nothing is left: begin anew
-    for (std::uint32_t node = 0; node < nodes; ++node) set_gone(node, false);
-    edges.clear(nodes);
-    graph_.size = 0, graph_.entry = 0;
-    return;
-  }
-  graph_.entry = entry;
-  for (std::uint32_t node = 0; node < nodes; ++node) {
-    if (!is_gone(node)) continue;
-    for (unsigned level = 0; level <= edges.level(node); ++level) edges.write(node, level, {});
-    free_.push_back(node);
   }
 }
 

@@ -16,16 +16,6 @@
 
 namespace loquat::detail {
 
-constexpr std::uint64_t load_word(std::uint64_t const& word) noexcept {
-  return std::is_constant_evaluated() ? word : __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-}
-constexpr void store_word(std::uint64_t& word, std::uint64_t value) noexcept {
-  if (std::is_constant_evaluated())
-    word = value;
-  else
-    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-}
-
 /// Lists of up to 2·m numbers on level 0, and of m on every level above that a node reaches.
 template <class Allocator> class links {
  public:

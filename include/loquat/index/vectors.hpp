@@ -53,6 +53,7 @@ template <Metric M, class C, class Allocator> class vectors {
   constexpr coder const& code() const noexcept { return coder_; } ///< the coder
   constexpr coder& code() noexcept { return coder_; }             ///< \overload
   constexpr std::size_t bytes() const noexcept { return codes_.bytes() + factors_.bytes(); }
+  constexpr std::size_t code_bytes() const noexcept { return coder_.elements() * sizeof(typename coder::element); }
   constexpr void grow(std::size_t slots) {
     codes_.grow(slots * coder_.elements());
     if constexpr (has_factors) factors_.grow(slots);
