@@ -61,7 +61,7 @@ template <Metric M, class... Parts> class flat {
     for (std::size_t i = 0; i < rows.size() / d; ++i)
       if (auto good = detail::check_vector<M>(rows.subspan(i * d, d), d); !good) return good;
     if (size_ != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
-    if constexpr (TrainableCoder<typename vectors::coder>) vectors_.code().train(rows);
+    vectors_.learn(rows, true);
     return {};
   }
 
@@ -70,6 +70,7 @@ template <Metric M, class... Parts> class flat {
     if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
     closure const alone(gate_);
+    if (auto taught = vectors_.ready(); !taught) return taught;
     bool there = false;
     keys_.find(key, [&](std::size_t) { return !(there = true); });
     if (there && !options_.several) return fail(errc::argument, "key ", key, " is in the index already");

@@ -45,6 +45,8 @@ struct no_vectors {
   constexpr std::size_t bytes() const noexcept { return 0; }
   constexpr void grow(std::size_t) noexcept {}
   constexpr void write(std::size_t, float const*) noexcept {}
+  constexpr result<void> ready() const { return {}; }
+  constexpr void learn(std::span<float const>, bool) noexcept {}
 };
 
 /// The neighbours that a new node will have, from its highest level down to 0.

@@ -90,12 +90,12 @@ template <Metric M, class... Parts> class hnsw {
   }
 
   /// Learns what the codec needs (the mean of vectors, code books) from `rows` [n × dimensions], before the first
-  /// insertion; an insertion of several vectors into an empty index does so by itself.
+  /// insertion; the first insertion of several vectors does so by itself, if nothing was learned before.
   constexpr result<void> train(std::span<float const> rows) {
     if (auto good = check_rows(rows); !good) return good;
     turn const mine(writers_);
     if (graph_.size != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
-    learn(rows);
+    learn(rows, true);
     return {};
   }
 
@@ -239,10 +239,12 @@ template <Metric M, class... Parts> class hnsw {
     gone_count_ = gone_count_ + (gone ? 1 : static_cast<std::size_t>(-1));
   }
 
-  constexpr void learn(std::span<float const> rows) {
-    if constexpr (TrainableCoder<std::remove_cvref_t<decltype(graph_.fast.code())>>) graph_.fast.code().train(rows);
-    if constexpr (parts::reranks)
-      if constexpr (TrainableCoder<std::remove_cvref_t<decltype(graph_.exact.code())>>) graph_.exact.code().train(rows);
+  constexpr void learn(std::span<float const> rows, bool again) {
+    graph_.fast.learn(rows, again), graph_.exact.learn(rows, again);
+  }
+  constexpr result<void> ready() const {
+    if (auto good = graph_.fast.ready(); !good) return good;
+    return graph_.exact.ready();
   }
 
   // Alone, or in the constructor.
@@ -315,6 +317,7 @@ template <Metric M, class... Parts> class hnsw {
       }
       turn const mine(writers_);
       if ((planned == 0 && graph_.size != 0) || mended != mended_) continue; // the plan is of another graph
+      if (auto taught = ready(); !taught) return taught;
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;

@@ -44,6 +44,19 @@ template <Metric M, class C, class Allocator> class vectors {
 
   constexpr coder const& code() const noexcept { return coder_; } ///< the coder
   constexpr coder& code() noexcept { return coder_; }             ///< \overload
+  /// The error of a coder that has to learn before it encodes.
+  constexpr result<void> ready() const {
+    if constexpr (UntaughtCoder<coder>)
+      if (!coder_.ready())
+        return fail(errc::argument, "codec ", C::name, " learns from vectors first: train the index, or begin it with "
+                    "an insertion of several");
+    return {};
+  }
+  /// Learns from `rows` [n × dimensions], where the coder does; `again` if it has done so before.
+  constexpr void learn(std::span<float const> rows, bool again) {
+    if constexpr (TrainableCoder<coder>)
+      if (again || coder_.learned().empty()) coder_.train(rows);
+  }
   constexpr std::size_t bytes() const noexcept { return codes_.bytes() + factors_.bytes(); }
   constexpr void grow(std::size_t slots) {
     codes_.grow(slots * coder_.elements());
