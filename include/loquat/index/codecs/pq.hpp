@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// Product quantization: a vector is cut into parts, and each part is kept as the number of the nearest of 256 vectors of a
-/// code book, learned by k-means (H. Jégou, M. Douze, C. Schmid, 2011). A distance is a sum of one number from a table for
-/// each part; the tables are made once for a query.
+/// Product quantization: a vector is cut into parts, and each part is kept as the number of the nearest of 256 vectors
+/// of a code book, learned by k-means (H. Jégou, M. Douze, C. Schmid, 2011). A distance is a sum of one number from a
+/// table for each part; the tables are made once for a query.
 
 #include <loquat/index/codec.hpp>
 #include <loquat/index/codecs/floats.hpp>
@@ -61,9 +61,8 @@ class k_means {
   template <kernel::row_measure Measure>
   static constexpr void measure(float const* book, float const* x, std::size_t dimensions, float* out) {
     if (!std::is_constant_evaluated())
-      return simd::dispatch<kernel::code_books>(simd::preferred(), [&](auto kernels) {
-        kernels.template measure<Measure>(book, x, dimensions, out);
-      });
+      return simd::dispatch<kernel::code_books>(
+          simd::preferred(), [&](auto kernels) { kernels.template measure<Measure>(book, x, dimensions, out); });
     std::fill_n(out, centroids, 0.0f);
     for (std::size_t d = 0; d < dimensions; ++d)
       for (std::size_t c = 0; c < centroids; ++c) out[c] = add<Measure>(x[d], book[d * centroids + c], out[c]);
@@ -132,8 +131,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
     std::vector<float> tables; ///< distances of its parts from all centroids [parts × 256]; empty: of a stored vector
   };
 
-  constexpr explicit pq_coder(std::size_t dimensions)
-      : dimensions_(dimensions), parts_(std::min(Bytes, dimensions)) {}
+  constexpr explicit pq_coder(std::size_t dimensions) : dimensions_(dimensions), parts_(std::min(Bytes, dimensions)) {}
   constexpr std::size_t elements() const noexcept { return parts_; }
 
   /// Learns code books from `rows` [n × dimensions], of which it looks at 16,384 at most.
@@ -251,11 +249,11 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
 
 template <Metric M, std::size_t Bytes>
 struct pq_coder_for : std::type_identity<decoding_coder<M, pq_coder<l2, Bytes>>> {};
-template <LinearMetric M, std::size_t Bytes>
-struct pq_coder_for<M, Bytes> : std::type_identity<pq_coder<M, Bytes>> {};
+template <LinearMetric M, std::size_t Bytes> struct pq_coder_for<M, Bytes> : std::type_identity<pq_coder<M, Bytes>> {};
 
 /// "pq" and a number.
-template <std::size_t Bytes> inline constexpr auto pq_name = [] {
+template <std::size_t Bytes>
+inline constexpr auto pq_name = [] {
   std::size_t digits = 1;
   for (std::size_t rest = Bytes; rest >= 10; rest /= 10) ++digits;
   std::array<char, 22> name{'p', 'q'};
@@ -265,11 +263,12 @@ template <std::size_t Bytes> inline constexpr auto pq_name = [] {
 
 } // namespace detail
 
-/// `Bytes` bytes a vector, whatever its length: the smallest codes, with the largest errors; best with `rerank`. An index
-/// must `train` with some thousands of vectors before the first insertion, unless that is one of many vectors.
+/// `Bytes` bytes a vector, whatever its length: the smallest codes, with the largest errors; best with `rerank`. An
+/// index must `train` with some thousands of vectors before the first insertion, unless that is one of many vectors.
 template <std::size_t Bytes> struct pq {
   static_assert(Bytes > 0);
-  static constexpr std::string_view name{detail::pq_name<Bytes>.first.data(), detail::pq_name<Bytes>.second}; ///< in files
+  static constexpr std::string_view name{detail::pq_name<Bytes>.first.data(),
+                                         detail::pq_name<Bytes>.second};           ///< in files
   template <Metric M> using coder = typename detail::pq_coder_for<M, Bytes>::type; ///< see `Coder`
 };
 
