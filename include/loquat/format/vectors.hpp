@@ -73,7 +73,7 @@ class vector_file {
   }
 
   constexpr std::size_t size() const noexcept { return size_; }                             ///< rows
-  constexpr std::size_t dimensions() const noexcept { return dimensions_; }                 ///< numbers of a row
+  constexpr std::size_t dimensions() const noexcept { return dimensions_; }                 ///< numbers of a row; 0 if there is none
   constexpr vector_format format() const noexcept { return format_; }                       ///< how they are stored
   constexpr std::string_view name() const noexcept { return {name_.data(), name_.size()}; } ///< for messages
 
@@ -105,7 +105,8 @@ class vector_file {
     if (format_ == vector_format::npy) {
       auto const head = npy_head::parse(bytes_);
       if (!head) return head.error();
-      type_ = head->type, size_ = head->rows, dimensions_ = head->columns, first_ = head->data;
+      type_ = head->type, size_ = head->rows, first_ = head->data;
+      dimensions_ = size_ == 0 ? 0 : head->columns;
       stride_ = dimensions_ * byte_size(type_);
       return {};
     }
