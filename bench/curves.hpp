@@ -2,8 +2,6 @@
 /// \file
 /// Curves of recall against speed: of an index, or as another program prints it.
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
@@ -12,18 +10,6 @@
 #include <vector>
 
 namespace bench {
-
-/// Seconds that f() takes.
-template <class F> double seconds(F&& f) {
-  auto const begin = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-inline double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values.empty() ? 0 : values[values.size() / 2];
-}
 
 /// How fast an index is at every recall.
 struct curve {

@@ -1,5 +1,6 @@
 // The graph index with several codecs: recall against queries per second, build time, memory; beside other programs.
 #include "curves.hpp"
+#include "timing.hpp"
 
 #include <loquat/format/vectors.hpp>
 #include <loquat/index/codecs/pq.hpp>
@@ -9,7 +10,6 @@
 #include <loquat/parallel/pool.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -82,7 +82,8 @@ vectors load(std::string const& path) {
 /// Vectors `first` … `first` + n of an endless series: points of curved surfaces in 200 clusters, and a little noise.
 class synthetic {
  public:
-  explicit synthetic(std::size_t dimensions) : d_(dimensions), flat_(d_ * latent), curved_(d_ * latent), centres_(d_ * clusters) {
+  explicit synthetic(std::size_t dimensions)
+      : d_(dimensions), flat_(d_ * latent), curved_(d_ * latent), centres_(d_ * clusters) {
     random r{1};
     for (float& v : flat_) v = r.normal();
     for (float& v : curved_) v = 0.4f * r.normal();
@@ -165,13 +166,14 @@ template <class M> struct problem {
   }
 };
 
-template <class M, class... Parts> bench::curve measure(std::string const& name, problem<M> const& p, settings const& s) {
+template <class M, class... Parts>
+bench::curve measure(std::string const& name, problem<M> const& p, settings const& s) {
   using index = hnsw<M, Parts...>;
   bench::curve c{name};
   std::vector<std::uint64_t> keys(p.base.size());
   for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
-  hnsw_options const options{.dimensions = p.base.dimensions, .capacity = keys.size(), .m = s.m,
-                             .ef_construction = s.ef_construction};
+  hnsw_options const options{
+      .dimensions = p.base.dimensions, .capacity = keys.size(), .m = s.m, .ef_construction = s.ef_construction};
   index built(options);
   for (unsigned const threads : s.threads) {
     built = index(options);
@@ -195,8 +197,8 @@ template <class M, class... Parts> bench::curve measure(std::string const& name,
       times.push_back(bench::seconds([&] {
         for (std::size_t i = 0; i < n; ++i) (void)must(built.search(p.queries[i], found, w, {.ef = ef}));
       }));
-    c.points.push_back({ef, static_cast<double>(hits) / static_cast<double>(n * p.k),
-                        static_cast<double>(n) / bench::median(times)});
+    c.points.push_back(
+        {ef, static_cast<double>(hits) / static_cast<double>(n * p.k), static_cast<double>(n) / bench::median(times)});
   }
   return c;
 }
@@ -212,12 +214,14 @@ template <class M> bench::curve measure_codec(std::string const& codec, problem<
   fail_usage("--codecs: there is no " + codec);
 }
 
-template <class M> void run(vectors base, vectors queries, std::string base_name, std::string query_name, settings const& s) {
+template <class M>
+void run(vectors base, vectors queries, std::string base_name, std::string query_name, settings const& s) {
   std::size_t const dimensions = base.dimensions;
   if (queries.dimensions != dimensions) fail_usage("the queries have another length than the vectors");
   problem<M> const p(std::move(base), std::move(queries), s.k);
-  std::printf("%s: %zu vectors of %zu, %zu queries, %s, M = %zu, efConstruction = %zu, recall@%zu\n\n", base_name.c_str(),
-              p.base.size(), dimensions, p.queries.size(), s.metric.c_str(), s.m, s.ef_construction, p.k);
+  std::printf("%s: %zu vectors of %zu, %zu queries, %s, M = %zu, efConstruction = %zu, recall@%zu\n\n",
+              base_name.c_str(), p.base.size(), dimensions, p.queries.size(), s.metric.c_str(), s.m, s.ef_construction,
+              p.k);
   std::string truth_name;
   if (!s.save.empty()) {
     base_name = s.save + ".base.fvecs", query_name = s.save + ".query.fvecs", truth_name = s.save + ".truth.ivecs";
@@ -235,7 +239,8 @@ template <class M> void run(vectors base, vectors queries, std::string base_name
   for (auto const& codec : s.codecs) curves.push_back(measure_codec<M>(codec, p, s)), show();
   for (auto const& [name, command] : s.peers) {
     std::string const arguments = " '" + base_name + "' '" + query_name + "' '" + truth_name + "' " + s.metric + " " +
-                                  std::to_string(p.k) + " " + std::to_string(s.m) + " " + std::to_string(s.ef_construction);
+                                  std::to_string(p.k) + " " + std::to_string(s.m) + " " +
+                                  std::to_string(s.ef_construction);
     curves.push_back(bench::read_curve(name, command + arguments)), show();
   }
   bench::print_table(curves, s.threads);
@@ -293,7 +298,8 @@ int main(int argc, char** argv) {
     else
       files.emplace_back(arg);
   }
-  if ((n != 0 && dimensions != 0) ? !files.empty() : files.size() != 2) fail_usage("expected BASE and QUERIES, or --synthetic");
+  if ((n != 0 && dimensions != 0) ? !files.empty() : files.size() != 2)
+    fail_usage("expected BASE and QUERIES, or --synthetic");
   if (s.metric != "l2" && s.metric != "cosine") fail_usage("--metric: l2 or cosine");
   if (s.threads.empty()) fail_usage("--threads: no number");
   vectors base, queries;
