@@ -170,7 +170,7 @@ template <Metric M, class Parts> class graph {
     if (w.distances.size() < near.size()) w.distances.resize(near.size());
     for (std::size_t i = 0; i < near.size(); ++i) w.numbers[i] = near[i].node;
     exact.distances(w.exact_query, w.numbers.data(), near.size(), w.distances.data());
-    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = w.distances[i];
+    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = sortable(w.distances[i]);
     std::sort(near.begin(), near.end());
   }
 
@@ -247,13 +247,16 @@ template <Metric M, class Parts> class graph {
     if (w.distances.size() < n) w.distances.resize(n);
     best().distances(w.other, w.numbers.data(), n, w.distances.data());
     w.around.clear();
-    for (std::size_t i = 0; i < n; ++i) w.around.push_back({w.distances[i], w.numbers[i]});
+    for (std::size_t i = 0; i < n; ++i) w.around.push_back({sortable(w.distances[i]), w.numbers[i]});
     std::sort(w.around.begin(), w.around.end());
     select(w, w.around, most);
     return w.chosen.size();
   }
 
  private:
+  // files from elsewhere may hold vectors that are not finite
+  static constexpr float sortable(float distance) noexcept { return distance == distance ? distance : __builtin_inff(); }
+
   static constexpr std::size_t soon = 3; // gone on from before much else is fetched
 
   constexpr void measure(workspace& w, std::size_t n) const {

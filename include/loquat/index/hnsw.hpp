@@ -12,6 +12,7 @@
 #include <loquat/index/graph.hpp>
 #include <loquat/index/hit.hpp>
 #include <loquat/index/keys.hpp>
+#include <loquat/io/mmap.hpp>
 #include <loquat/parallel/executor.hpp>
 #include <loquat/parallel/gate.hpp>
 
@@ -27,6 +28,8 @@
 namespace loquat {
 
 namespace detail {
+
+struct index_files; // what saves and opens indices
 
 /// An object on the heap that changes while its owner does not (GCC 12 evaluates no mutable members).
 template <class T> class owned {
@@ -69,6 +72,7 @@ template <Metric M, class... Parts> class hnsw {
   using allocator = typename parts::allocator;
   using graph = detail::graph<M, parts>;
   static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
+  friend detail::index_files;
 
  public:
   using workspace = typename graph::workspace; ///< memory of one search or insertion at a time
@@ -117,9 +121,10 @@ template <Metric M, class... Parts> class hnsw {
   constexpr result<void> insert(std::span<std::uint64_t const> keys, std::span<float const> rows, E const& threads,
                                 Progress const& progress = {});
 
-  /// Takes the vectors of a key out; false if there are none.
+  /// Takes the vectors of a key out; false if there are none, or the index is mapped.
   constexpr bool erase(std::uint64_t key) {
     turn const mine(writers_);
+    if (mapped_) return false;
     std::size_t const erased = bury(key, graph_.size);
     if (erased != 0 && static_cast<float>(dead_) > options_.compact_at * static_cast<float>(live_ + dead_))
       with_spare([&](workspace& w) { return compact(w), result<void>(); }).value();
@@ -128,6 +133,7 @@ template <Metric M, class... Parts> class hnsw {
   /// Mends the edges that lead to erased vectors, and frees their slots; `erase` does so when there are many.
   constexpr void compact() {
     turn const mine(writers_);
+    if (mapped_) return;
     with_spare([&](workspace& w) { return compact(w), result<void>(); }).value();
   }
 
@@ -166,6 +172,7 @@ template <Metric M, class... Parts> class hnsw {
     return found;
   }
 
+  constexpr bool mapped() const noexcept { return mapped_; } ///< whether it is of a mapped file: it can only be read
   constexpr bool contains(std::uint64_t key) const { ///< whether a vector has this key
     turn const mine(writers_);
     bool found = false;
@@ -255,6 +262,7 @@ template <Metric M, class... Parts> class hnsw {
   }
   // Room for n more vectors.
   constexpr result<void> make_room(std::size_t n) {
+    if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     std::size_t const used = graph_.size, slots = graph_.edges.slots();
     if (n > options_.most - used) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
     if (used + n <= slots) return {};
@@ -368,6 +376,8 @@ template <Metric M, class... Parts> class hnsw {
   gate gate_;
   mutable turnstile writers_, spares_turn_; // taken in this order
   detail::owned<std::vector<workspace>> spares_;
+  mapped_file file_;    // whose memory arrays refer to,
+  bool mapped_ = false; // if they do
 };
 
 } // namespace loquat

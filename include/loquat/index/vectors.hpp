@@ -79,6 +79,13 @@ template <Metric M, class C, class Allocator> class vectors {
   constexpr void prepare(std::size_t slot, query& q) const {
     coder_.prepare_code(codes_.data() + slot * coder_.elements(), factors_of(slot), q);
   }
+  /// Calls f(number in files, array, elements for each slot) for the arrays, which are numbered from `first` on, and
+  /// f.learned(number, coder).
+  template <class Self, class F> static void arrays(Self& self, std::uint32_t first, F& f) {
+    f(first, self.codes_, self.coder_.elements());
+    if constexpr (has_factors) f(first + 1, self.factors_, 1);
+    if constexpr (TrainableCoder<coder>) f.learned(first + 2, self.coder_);
+  }
   constexpr void distances(query const& q, std::uint32_t const* numbers, std::size_t n, float* out) const {
     coder_.distances(q, codes_.data(), factors_.data(), numbers, n, out);
   }
