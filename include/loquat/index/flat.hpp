@@ -7,6 +7,7 @@
 #include <loquat/index/graph.hpp>
 #include <loquat/index/hit.hpp>
 #include <loquat/index/keys.hpp>
+#include <loquat/io/mmap.hpp>
 #include <loquat/parallel/gate.hpp>
 
 #include <algorithm>
@@ -17,6 +18,10 @@
 #include <vector>
 
 namespace loquat {
+
+namespace detail {
+struct index_files; // what saves and opens indices
+}
 
 /// How a `flat` index is made.
 struct flat_options {
@@ -33,6 +38,7 @@ template <Metric M, class... Parts> class flat {
   using vectors = detail::vectors<M, typename parts::codec, allocator>;
   static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
   static_assert(!parts::reranks, "an exact index has nothing to measure again");
+  friend detail::index_files;
 
  public:
   /// Memory of one search at a time.
@@ -51,6 +57,8 @@ template <Metric M, class... Parts> class flat {
   constexpr std::size_t dimensions() const noexcept { return options_.dimensions; } ///< elements of a vector
   constexpr std::size_t size() const noexcept { return size_; }                     ///< vectors that can be found
   constexpr bool empty() const noexcept { return size() == 0; }                     ///< whether there are none
+  constexpr flat_options const& options() const noexcept { return options_; }       ///< as given
+  constexpr bool mapped() const noexcept { return mapped_; } ///< whether it is of a mapped file: it can only be read
   /// What it takes, in bytes: its arrays with the room they have left.
   constexpr std::size_t memory_bytes() const noexcept { return vectors_.bytes() + keys_.bytes(); }
 
@@ -61,7 +69,7 @@ template <Metric M, class... Parts> class flat {
     for (std::size_t i = 0; i < rows.size() / d; ++i)
       if (auto good = detail::check_vector<M>(rows.subspan(i * d, d), d); !good) return good;
     if (size_ != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
-    if constexpr (TrainableCoder<typename vectors::coder>) vectors_.code().train(rows);
+    vectors_.learn(rows, true);
     return {};
   }
 
@@ -69,7 +77,9 @@ template <Metric M, class... Parts> class flat {
   constexpr result<void> insert(std::uint64_t key, std::span<float const> x) {
     if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
+    if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     closure const alone(gate_);
+    if (auto taught = vectors_.ready(); !taught) return taught;
     bool there = false;
     keys_.find(key, [&](std::size_t) { return !(there = true); });
     if (there && !options_.several) return fail(errc::argument, "key ", key, " is in the index already");
@@ -78,8 +88,9 @@ template <Metric M, class... Parts> class flat {
     keys_.insert(size_++, key);
     return {};
   }
-  /// Takes the vectors of a key out; false if there are none. The last ones take their slots.
+  /// Takes the vectors of a key out; false if there are none, or the index is mapped. The last ones take their slots.
   constexpr bool erase(std::uint64_t key) {
+    if (mapped_) return false;
     closure const alone(gate_);
     bool erased = false;
     for (bool more = true; more;) {
@@ -149,6 +160,8 @@ template <Metric M, class... Parts> class flat {
   detail::key_table<allocator> keys_;
   std::size_t size_ = 0, slots_ = 0;
   gate gate_;
+  mapped_file file_;    // whose memory arrays refer to,
+  bool mapped_ = false; // if they do
 };
 
 } // namespace loquat

@@ -50,6 +50,8 @@ struct no_vectors {
   constexpr void write(std::size_t, float const*) noexcept {}
   constexpr void write(one&, float const*) const noexcept {}
   constexpr bool same(auto const&, std::size_t) const noexcept { return true; }
+  constexpr result<void> ready() const { return {}; }
+  constexpr void learn(std::span<float const>, bool) noexcept {}
 };
 
 inline constexpr std::uint32_t no_node = ~std::uint32_t{0};
@@ -184,7 +186,7 @@ template <Metric M, class Parts> class graph {
     if (w.distances.size() < near.size()) w.distances.resize(near.size());
     for (std::size_t i = 0; i < near.size(); ++i) w.numbers[i] = near[i].node;
     exact.distances(w.exact_query, w.numbers.data(), near.size(), w.distances.data());
-    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = w.distances[i];
+    for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = sortable(w.distances[i]);
     std::sort(near.begin(), near.end());
   }
 
@@ -328,13 +330,16 @@ template <Metric M, class Parts> class graph {
     if (w.distances.size() < n) w.distances.resize(n);
     best().distances(w.other, w.numbers.data(), n, w.distances.data());
     w.around.clear();
-    for (std::size_t i = 0; i < n; ++i) w.around.push_back({w.distances[i], w.numbers[i]});
+    for (std::size_t i = 0; i < n; ++i) w.around.push_back({sortable(w.distances[i]), w.numbers[i]});
     std::sort(w.around.begin(), w.around.end());
     select(w, w.around, most);
     return w.chosen.size();
   }
 
  private:
+  // files from elsewhere may hold vectors that are not finite
+  static constexpr float sortable(float distance) noexcept { return distance == distance ? distance : __builtin_inff(); }
+
   static constexpr std::size_t soon = 3; // gone on from before much else is fetched
 
   // whether what is inserted is the same as a candidate

@@ -13,6 +13,7 @@
 #include <loquat/index/graph.hpp>
 #include <loquat/index/hit.hpp>
 #include <loquat/index/keys.hpp>
+#include <loquat/io/mmap.hpp>
 #include <loquat/parallel/executor.hpp>
 #include <loquat/parallel/gate.hpp>
 
@@ -42,6 +43,7 @@ struct heir {
   std::uint32_t erased, node;
   constexpr bool operator<(heir const& other) const noexcept { return erased < other.erased; }
 };
+struct index_files; // what saves and opens indices
 
 /// An object on the heap that changes while its owner does not (GCC 12 evaluates no mutable members).
 template <class T> class owned {
@@ -84,6 +86,7 @@ template <Metric M, class... Parts> class hnsw {
   using allocator = typename parts::allocator;
   using graph = detail::graph<M, parts>;
   static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
+  friend detail::index_files;
 
  public:
   using workspace = typename graph::workspace; ///< memory of one search or insertion at a time
@@ -105,12 +108,12 @@ template <Metric M, class... Parts> class hnsw {
   }
 
   /// Learns what the codec needs (the mean of vectors, code books) from `rows` [n × dimensions], before the first
-  /// insertion; an insertion of several vectors into an empty index does so by itself.
+  /// insertion; the first insertion of several vectors does so by itself, if nothing was learned before.
   constexpr result<void> train(std::span<float const> rows) {
     if (auto good = check_rows(rows); !good) return good;
     turn const mine(writers_);
     if (graph_.size != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
-    learn(rows);
+    learn(rows, true);
     return {};
   }
 
@@ -132,9 +135,10 @@ template <Metric M, class... Parts> class hnsw {
   constexpr result<void> insert(std::span<std::uint64_t const> keys, std::span<float const> rows, E const& threads,
                                 Progress const& progress = {});
 
-  /// Takes the vectors of a key out; false if there are none.
+  /// Takes the vectors of a key out; false if there are none, or the index is mapped.
   constexpr bool erase(std::uint64_t key) {
     turn const mine(writers_);
+    if (mapped_) return false;
     std::size_t const erased = bury(key, graph_.size);
     if (erased != 0 && static_cast<float>(dead_) > options_.compact_at * static_cast<float>(live_ + dead_))
       mend(detail::calling_thread(), detail::nothing());
@@ -147,7 +151,7 @@ template <Metric M, class... Parts> class hnsw {
   template <Executor E, class Progress = detail::nothing>
   constexpr void compact(E const& threads, Progress const& progress = {}) {
     turn const mine(writers_);
-    mend(threads, progress);
+    if (!mapped_) mend(threads, progress);
   }
 
   /// The nearest vectors to x [dimensions], nearest first, as many as `out` has room for and there are; how many.
@@ -208,6 +212,7 @@ template <Metric M, class... Parts> class hnsw {
     return inside;
   }
 
+  constexpr bool mapped() const noexcept { return mapped_; } ///< whether it is of a mapped file: it can only be read
   constexpr bool contains(std::uint64_t key) const { ///< whether a vector has this key
     turn const mine(writers_);
     bool found = false;
@@ -336,10 +341,12 @@ template <Metric M, class... Parts> class hnsw {
     gone_count_ = gone_count_ + (gone ? 1 : static_cast<std::size_t>(-1));
   }
 
-  constexpr void learn(std::span<float const> rows) {
-    if constexpr (TrainableCoder<std::remove_cvref_t<decltype(graph_.fast.code())>>) graph_.fast.code().train(rows);
-    if constexpr (parts::reranks)
-      if constexpr (TrainableCoder<std::remove_cvref_t<decltype(graph_.exact.code())>>) graph_.exact.code().train(rows);
+  constexpr void learn(std::span<float const> rows, bool again) {
+    graph_.fast.learn(rows, again), graph_.exact.learn(rows, again);
+  }
+  constexpr result<void> ready() const {
+    if (auto good = graph_.fast.ready(); !good) return good;
+    return graph_.exact.ready();
   }
 
   // Alone, or in the constructor.
@@ -350,6 +357,7 @@ template <Metric M, class... Parts> class hnsw {
   }
   // Room for n more vectors.
   constexpr result<void> make_room(std::size_t n) {
+    if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     std::size_t const used = graph_.size, slots = graph_.edges.slots();
     if (n > options_.most - used) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
     if (used + n <= slots) return {};
@@ -413,6 +421,7 @@ template <Metric M, class... Parts> class hnsw {
       }
       turn const mine(writers_);
       if ((planned == 0 && graph_.size != 0) || mended != mended_) continue; // the plan is of another graph
+      if (auto taught = ready(); !taught) return taught;
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;
@@ -469,6 +478,8 @@ template <Metric M, class... Parts> class hnsw {
   gate gate_;
   mutable turnstile writers_, spares_turn_; // taken in this order
   detail::owned<std::vector<workspace>> spares_;
+  mapped_file file_;    // whose memory arrays refer to,
+  bool mapped_ = false; // if they do
 };
 
 } // namespace loquat

@@ -41,7 +41,8 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
       if ((i > 0 && sorted[i] == sorted[i - 1]) || has(sorted[i])) return already_there(sorted[i]);
   }
   if (auto room = make_room(n); !room) return room;
-  if (graph_.size == 0 && n > 1) learn(rows);
+  if (graph_.size == 0 && n > 1) learn(rows, false);
+  if (auto taught = ready(); !taught) return taught;
 
   std::vector<workspace> works(threads.size());
   std::vector<detail::link_plan> plans(std::min(largest_group, n));

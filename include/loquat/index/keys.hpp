@@ -67,16 +67,22 @@ template <class Allocator> class key_table {
   /// Calls f(slot) for slots with this key until it returns false.
   template <class F> constexpr void find(std::uint64_t key, F f) const {
     if (table_.size() == 0) return;
-    for (std::size_t i = home(key); table_[i] != 0; i = after(i))
-      if (keys_[table_[i] - 1] == key && !f(static_cast<std::size_t>(table_[i] - 1))) return;
+    std::size_t i = home(key), left = table_.size(); // a mapped file may have no hole, or wrong numbers
+    for (; table_[i] != 0 && left != 0; i = after(i), --left)
+      if (std::size_t const slot = table_[i] - 1; slot < keys_.size() && keys_[slot] == key && !f(slot)) return;
+  }
+  constexpr std::size_t places() const noexcept { return table_.size(); } ///< of the table
+  /// Calls f(number in files, array) for both arrays.
+  template <class Self, class F> static void arrays(Self& self, F& f) { f(7, self.keys_), f(8, self.table_); }
+  /// Where the table's search for a key begins, of so many places.
+  static constexpr std::size_t home(std::uint64_t key, std::size_t places) noexcept {
+    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
+    return static_cast<std::size_t>((key >> 32) * places >> 32);
   }
 
  private:
   constexpr std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
-  constexpr std::size_t home(std::uint64_t key) const noexcept {
-    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
-    return static_cast<std::size_t>((key >> 32) * table_.size() >> 32);
-  }
+  constexpr std::size_t home(std::uint64_t key) const noexcept { return home(key, table_.size()); }
   constexpr void place(std::uint32_t slot) noexcept {
     std::size_t i = home(keys_[slot]);
     while (table_[i] != 0) i = after(i);

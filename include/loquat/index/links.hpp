@@ -77,16 +77,30 @@ template <class Allocator> class links {
     std::uint64_t const group = load_word(reaches_up_[node / 64]);
     if ((group >> node % 64 & 1) == 0) return 0;
     std::size_t const upper = upper_number(node, group);
-    return first_list_[upper + 1] - first_list_[upper];
+    return upper + 1 < first_list_.size() ? first_list_[upper + 1] - first_list_[upper] : 0;
   }
 
   /// The neighbours of a node on a level that it is on, to `out` [most(level)]; how many there are.
   constexpr std::size_t read(std::size_t node, unsigned level, std::uint32_t* out) const noexcept {
-    return read_list(at(node, level), level, out);
+    std::uint64_t const* const list = at(node, level);
+    return list == nullptr ? 0 : read_list(list, level, out);
   }
   /// Replaces them.
   constexpr void write(std::size_t node, unsigned level, std::span<std::uint32_t const> numbers) noexcept {
     write_list(const_cast<std::uint64_t*>(at(node, level)), level, numbers);
+  }
+  /// What to store of it besides its arrays.
+  struct shape {
+    std::size_t bits, slots, uppers, lists;
+  };
+  constexpr shape now() const noexcept { return {bits_, slots_, uppers_, lists_}; } ///< as it is
+  /// Calls f(number in files, array) for every array.
+  template <class Self, class F> static void arrays(Self& self, F& f) {
+    f(9, self.base_), f(10, self.reaches_up_), f(11, self.up_before_), f(12, self.first_list_), f(13, self.upper_);
+  }
+  /// Gives it the shape of arrays that `arrays` filled.
+  void become(shape const& s) noexcept {
+    bits_ = static_cast<unsigned>(s.bits), slots_ = s.slots, uppers_ = s.uppers, lists_ = s.lists;
   }
   /// Fetches the list of level 0 ahead.
   constexpr void prefetch(std::size_t node) const noexcept {
@@ -104,10 +118,13 @@ template <class Allocator> class links {
     std::uint64_t const before = group & ((std::uint64_t{1} << node % 64) - 1);
     return up_before_[node / 64] + static_cast<std::size_t>(std::popcount(before));
   }
+  // null only where a mapped file is wrong: nobody has read all of it
   constexpr std::uint64_t const* at(std::size_t node, unsigned level) const noexcept {
     if (level == 0) return base_.data() + node * words(0);
     std::size_t const upper = upper_number(node, load_word(reaches_up_[node / 64]));
-    return upper_.data() + (first_list_[upper] + level - 1) * words(1);
+    if (upper >= first_list_.size()) return nullptr;
+    std::size_t const begin = (first_list_[upper] + std::size_t{level} - 1) * words(1);
+    return begin + words(1) <= upper_.size() ? upper_.data() + begin : nullptr;
   }
   constexpr std::size_t read_list(std::uint64_t const* list, unsigned level, std::uint32_t* out) const noexcept {
     std::uint64_t const none = (std::uint64_t{1} << bits_) - 1;

@@ -70,7 +70,7 @@ template <class T, class Allocator> class pool_of {
     release();
     data_ = fresh, size_ = size, owned_ = true;
   }
-  /// Refers to somebody else's elements.
+  /// Refers to somebody else's elements, which live longer.
   void refer(std::span<T const> elements) noexcept {
     release();
     data_ = const_cast<T*>(elements.data()), size_ = elements.size(), owned_ = false;

@@ -52,6 +52,19 @@ template <Metric M, class C, class Allocator> class vectors {
 
   constexpr coder const& code() const noexcept { return coder_; } ///< the coder
   constexpr coder& code() noexcept { return coder_; }             ///< \overload
+  /// The error of a coder that has to learn before it encodes.
+  constexpr result<void> ready() const {
+    if constexpr (UntaughtCoder<coder>)
+      if (!coder_.ready())
+        return fail(errc::argument, "codec ", C::name, " learns from vectors first: train the index, or begin it with "
+                    "an insertion of several");
+    return {};
+  }
+  /// Learns from `rows` [n × dimensions], where the coder does; `again` if it has done so before.
+  constexpr void learn(std::span<float const> rows, bool again) {
+    if constexpr (TrainableCoder<coder>)
+      if (again || coder_.learned().empty()) coder_.train(rows);
+  }
   constexpr std::size_t bytes() const noexcept { return codes_.bytes() + factors_.bytes(); }
   constexpr std::size_t code_bytes() const noexcept { return coder_.elements() * sizeof(typename coder::element); }
   constexpr void grow(std::size_t slots) {
@@ -96,6 +109,13 @@ template <Metric M, class C, class Allocator> class vectors {
   /// A stored vector as a query.
   constexpr void prepare(std::size_t slot, query& q) const {
     coder_.prepare_code(codes_.data() + slot * coder_.elements(), factors_of(slot), q);
+  }
+  /// Calls f(number in files, array, elements for each slot) for the arrays, which are numbered from `first` on, and
+  /// f.learned(number, coder).
+  template <class Self, class F> static void arrays(Self& self, std::uint32_t first, F& f) {
+    f(first, self.codes_, self.coder_.elements());
+    if constexpr (has_factors) f(first + 1, self.factors_, 1);
+    if constexpr (TrainableCoder<coder>) f.learned(first + 2, self.coder_);
   }
   constexpr void distances(query const& q, std::uint32_t const* numbers, std::size_t n, float* out) const {
     coder_.distances(q, codes_.data(), factors_.data(), numbers, n, out);

@@ -289,6 +289,7 @@ template <CallableMetric M, class C> class decoding_coder {
   constexpr void train(std::span<float const> rows) { coder_.train(rows); }
   constexpr std::span<float const> learned() const noexcept { return coder_.learned(); }
   constexpr bool relearn(std::span<float const> learned) { return coder_.relearn(learned); }
+  constexpr bool ready() const noexcept requires UntaughtCoder<C> { return coder_.ready(); }
   constexpr void encode(float const* x, element* code, factors& f) const { coder_.encode(x, code, f); }
   constexpr void decode(element const* code, factors const& f, float* x) const { coder_.decode(code, f, x); }
   constexpr void prepare(float const* x, query& q) const { q.vector.assign(x, x + dimensions_); }
