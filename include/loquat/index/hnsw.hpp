@@ -43,7 +43,8 @@ struct heir {
   std::uint32_t erased, node;
   constexpr bool operator<(heir const& other) const noexcept { return erased < other.erased; }
 };
-struct index_files; // what saves and opens indices
+struct index_files; // what saves and opens indices,
+struct index_importer; // and what takes over those of others
 
 /// An object on the heap that changes while its owner does not (GCC 12 evaluates no mutable members).
 template <class T> class owned {
@@ -87,6 +88,7 @@ template <Metric M, class... Parts> class hnsw {
   using graph = detail::graph<M, parts>;
   static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
   friend detail::index_files;
+  friend detail::index_importer;
 
  public:
   using workspace = typename graph::workspace; ///< memory of one search or insertion at a time
