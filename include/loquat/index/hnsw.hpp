@@ -293,16 +293,21 @@ template <Metric M, class... Parts> class hnsw {
     if (strategy != filter_strategy::scan) {
       std::uint32_t const start = graph_.descend(w, 0, limit);
       std::span<detail::candidate> near;
+      bool sure = true;
       if (everything && gone_count_ == 0) {
         graph_.walk(w, start, 0, ef, limit);
         near = w.near.finish();
       } else if (strategy == filter_strategy::hop) {
         near = detail::hop(graph_, w, start, ef, limit, accept);
       } else {
-        graph_.walk(w, start, ef, choice.front(), limit, accept);
+        std::size_t const wanted = std::max(choice.wanted(), parts::reranks ? std::min(ef, 4 * k) : 0);
+        std::size_t const front = std::max(ef, std::min(limit, 4 * static_cast<std::size_t>(choice.front())));
+        bool const unlimited = everything || asked != filter_strategy::automatic;
+        sure = graph_.walk(w, start, wanted, front, unlimited ? ~std::size_t{0} : choice.budget(), limit, accept);
         near = w.passed.finish();
       }
-      if (near.size() >= std::min(k, limit) || asked != filter_strategy::automatic) return near;
+      bool const enough = near.size() >= std::min(k, limit) && (sure || everything);
+      if (enough || asked != filter_strategy::automatic) return near;
     }
     std::size_t const most = parts::reranks ? ef : k;
     if constexpr (KeyList<Filter>) {
@@ -315,12 +320,15 @@ template <Metric M, class... Parts> class hnsw {
         return n;
       });
     } else {
-      std::uint32_t next = 0;
+      std::size_t next = 0;
       return detail::scan(graph_, w, most, [&](std::uint32_t* numbers, std::size_t at_most) {
         std::size_t n = 0;
-        for (; next < limit && n < at_most; ++next) {
-          numbers[n] = next;
-          n += static_cast<std::size_t>(accept(next));
+        for (; next < limit && n + 64 <= at_most; next += 64) {
+          std::uint64_t const gone = detail::load_word(gone_[next / 64]);
+          for (std::size_t slot = next, end = std::min(limit, next + 64); slot < end; ++slot) {
+            numbers[n] = static_cast<std::uint32_t>(slot);
+            n += static_cast<std::size_t>((gone >> slot % 64 & 1) == 0 && passes(keys_[slot]));
+          }
         }
         return n;
       });

@@ -107,7 +107,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
         std::size_t const ef = options_.ef_construction, all = live_ + dead_;
         std::size_t const front = std::min(nodes, ef * (all / std::max<std::size_t>(live_, 1) + 1));
         auto const others = [&](std::uint32_t i) { return !is_gone(i) && i != node && !graph_.same(w, node, i); };
-        graph_.walk(w, graph_.descend(w, 0, nodes), ef, front, nodes, others);
+        graph_.walk(w, graph_.descend(w, 0, nodes), ef, front, ~std::size_t{0}, nodes, others);
         for (auto const& c : w.passed.finish()) around.push_back(c.node);
       }
       std::sort(around.begin(), around.end());
@@ -152,8 +152,9 @@ constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& 
     for (std::size_t i = 0; i < left.size(); ++i) {
       std::size_t const n = edges.read(left[i], 0, w.numbers.data()), twins = graph_.twins(w, left[i], n);
       list.clear();
-      if (i > 0) list.push_back(left[(i - 1) / 2]);
-      for (std::size_t child = 2 * i + 1; child <= 2 * i + 2 && child < left.size(); ++child) list.push_back(left[child]);
+      if (i > 0) list.push_back(left[i / 2]);
+      for (std::size_t child = std::max<std::size_t>(2 * i, 1); child <= 2 * i + 1 && child < left.size(); ++child)
+        list.push_back(left[child]); // the root has one
       list.insert(list.end(), w.numbers.data() + twins, w.numbers.data() + n);
       if (i == 0)
         for (std::uint32_t const other : lost)
