@@ -63,8 +63,10 @@ template <class Index> void check_found(Index const& index, crowd const& all, au
     bool const copy = all.keys[i] < all.copies * all.groups;
     if (copy && checked.insert(all.keys[i] % all.groups).second) {
       std::size_t expected = 0;
-      for (std::size_t c = 0; c < all.copies; ++c) expected += left(c * all.groups + all.keys[i] % all.groups) ? 1u : 0u;
-      std::size_t const n = index.search(all.row(i), std::span(found).first(std::max<std::size_t>(expected, 1)), walking()).value();
+      for (std::size_t c = 0; c < all.copies; ++c)
+        expected += left(c * all.groups + all.keys[i] % all.groups) ? 1u : 0u;
+      std::size_t const n =
+          index.search(all.row(i), std::span(found).first(std::max<std::size_t>(expected, 1)), walking()).value();
       std::set<std::uint64_t> keys;
       for (auto const& h : std::span(found).first(n))
         if (h.key < all.copies * all.groups && h.key % all.groups == all.keys[i] % all.groups) keys.insert(h.key);

@@ -1,6 +1,6 @@
 /// \file
-/// Where indices begin, end and are tight: none, one and all vectors, one dimension, the fewest neighbours, erasing nearly
-/// everything.
+/// Where indices begin, end and are tight: none, one and all vectors, one dimension, the fewest neighbours, erasing
+/// nearly everything.
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/hnsw.hpp>
 #include <loquat/parallel/pool.hpp>
@@ -25,7 +25,8 @@ std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed 
   return rows;
 }
 // distinct keys that a search for as many as there is room for finds, in order
-template <class Index> std::size_t found_of(Index const& index, std::span<float const> x, std::size_t room, search_options o = {}) {
+template <class Index>
+std::size_t found_of(Index const& index, std::span<float const> x, std::size_t room, search_options o = {}) {
   std::vector<hit> found(room);
   found.resize(index.search(x, found, o).value());
   std::set<std::uint64_t> keys;
@@ -96,12 +97,21 @@ TEST_CASE("a thousand vectors of a key") {
 TEST_CASE("an index that is full takes more when something was erased and mended") {
   std::size_t const d = 4;
   auto const rows = random_rows(40, d);
-  hnsw<l2> index{{.dimensions = d, .most = 30, .several = true, .compact_at = 1}};
+  hnsw<l2> index{{.dimensions = d, .most = 30, .m = 2, .several = true, .compact_at = 1}};
   auto const insert = [&](std::size_t i) { return index.insert(i, std::span(rows).subspan(i * d, d)); };
   for (std::size_t i = 0; i < 30; ++i) REQUIRE(insert(i));
   CHECK(insert(30).error().code() == errc::capacity);
   CHECK(index.size() == 30);
   CHECK(found_of(index, std::span(rows).first(d), 50) == 30);
+  for (std::size_t round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < 30; i += 1 + round % 3) CHECK(index.erase(i));
+    CHECK(!insert(30)); // slots are free once nothing leads there
+    index.compact();
+    for (std::size_t i = 0; i < 30; i += 1 + round % 3)
+      REQUIRE(index.insert(i, std::span(rows).subspan((i + round) % 40 * d, d)));
+    CHECK(!insert(30));
+    CHECK(found_of(index, std::span(rows).first(d), 50) == 30);
+  }
   for (std::size_t i = 0; i < 30; ++i) CHECK(index.erase(i));
   index.compact();
   for (std::size_t i = 10; i < 40; ++i) REQUIRE(insert(i));

@@ -86,7 +86,8 @@ flat<l2> const& exact() {
   return index;
 }
 
-template <class Index, class Filter> double recall(Index const& index, Filter const& passes, search_options options = {}) {
+template <class Index, class Filter>
+double recall(Index const& index, Filter const& passes, search_options options = {}) {
   auto const asked = random_rows(queries, d, 7);
   std::size_t hits = 0, all = 0;
   for (std::size_t q = 0; q < queries; ++q) {
@@ -110,7 +111,9 @@ template <class Index, class Filter> double recall(Index const& index, Filter co
 
 struct every {
   std::uint64_t count;
-  bool operator()(std::uint64_t key) const { return key * 0x9e3779b97f4a7c15u >> 32 < (std::uint64_t{1} << 32) / count; }
+  bool operator()(std::uint64_t key) const {
+    return key * 0x9e3779b97f4a7c15u >> 32 < (std::uint64_t{1} << 32) / count;
+  }
 };
 
 TEST_CASE("filters that half, a tenth, a hundredth, a thousandth pass") {
@@ -119,7 +122,8 @@ TEST_CASE("filters that half, a tenth, a hundredth, a thousandth pass") {
     CHECK(recall(graph_of_rows(), every{count}) >= 0.95);
     CHECK(recall(graph_of_rows(), every{count}, {.strategy = filter_strategy::scan}) == 1);
     if (count <= 100) CHECK(recall(graph_of_rows(), every{count}, {.strategy = filter_strategy::walk}) >= 0.95);
-    if (count <= 10) CHECK(recall(graph_of_rows(), every{count}, {.ef = 100, .strategy = filter_strategy::hop}) >= 0.95);
+    if (count <= 10)
+      CHECK(recall(graph_of_rows(), every{count}, {.ef = 100, .strategy = filter_strategy::hop}) >= 0.95);
   }
   CHECK(recall(filled<hnsw<l2, rabitq<4>, rerank<f32>>>(), every{10}) >= 0.95);
 }
@@ -169,7 +173,8 @@ TEST_CASE("a search with a filter allocates nothing once its workspace has grown
   std::vector<std::uint64_t> in;
   for (std::uint64_t key = 0; key < n; key += 20) in.push_back(key);
   key_set const set(in);
-  for (auto const strategy : {filter_strategy::automatic, filter_strategy::walk, filter_strategy::hop, filter_strategy::scan}) {
+  for (auto const strategy :
+       {filter_strategy::automatic, filter_strategy::walk, filter_strategy::hop, filter_strategy::scan}) {
     hnsw<l2>::workspace w;
     hit found[10];
     std::size_t before = 0;

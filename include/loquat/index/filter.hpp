@@ -55,7 +55,8 @@ class key_set {
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
     if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= std::max<std::size_t>(4 * keys_.size(), 1024)) return;
     bits_.resize((keys_.back() - keys_.front()) / 64 + 1);
-    for (std::uint64_t const key : keys_) bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
+    for (std::uint64_t const key : keys_)
+      bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
   }
   constexpr std::span<std::uint64_t const> keys() const noexcept { return keys_; } ///< in ascending order
   constexpr bool operator()(std::uint64_t key) const noexcept {                    ///< whether it is in the set
@@ -123,9 +124,9 @@ struct filter_case {
   constexpr std::size_t budget() const noexcept { return static_cast<std::size_t>(0.75 * scan() / far()) + 1; }
 };
 
-/// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a node
-/// to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`; the first may not
-/// pass.
+/// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a
+/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`; the first may
+/// not pass.
 template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
                                    std::size_t limit, Accept const& accept) {

@@ -66,6 +66,16 @@ struct link_plan {
     level = of_level, twin = no_node;
     neighbours.clear(), ends.clear();
   }
+  /// Leaves out the levels above one.
+  constexpr void lower(unsigned to_level) {
+    if (to_level >= level) return;
+    level = to_level;
+    if (ends.size() <= to_level + 1) return;
+    std::size_t const gone = ends.size() - to_level - 1, begin = ends[gone - 1];
+    neighbours.erase(neighbours.begin(), neighbours.begin() + static_cast<std::ptrdiff_t>(begin));
+    ends.erase(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(gone));
+    for (std::size_t& end : ends) end -= begin;
+  }
   /// Calls f(level, its neighbours) for each.
   template <class F> constexpr void for_each(F f) const {
     std::size_t begin = 0;

@@ -359,21 +359,28 @@ template <Metric M, class... Parts> class hnsw {
   // Room for n more vectors.
   constexpr result<void> make_room(std::size_t n) {
     std::size_t const used = graph_.size, slots = graph_.edges.slots();
-    if (n > options_.most - used) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
-    if (used + n <= slots) return {};
+    if (n > options_.most - used + free_.size()) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
+    if (std::min(used + n, options_.most) <= slots) return {};
     closure const alone(gate_);
-    grow(std::min(std::max({used + n, slots + slots / 2, std::size_t{64}}), options_.most));
+    grow(std::min(std::max({used + n, slots + slots / 2, std::size_t{64}}), options_.most)); // beyond, free ones do
     return {};
   }
 
-  // A slot for a node of this level: a free one, or the next. The caller has made room.
-  constexpr std::uint32_t claim(unsigned level, std::size_t& next) {
+  // A slot for a node: a free one of its level, or the next, or a free one that it fits into. The caller has made room.
+  constexpr std::uint32_t claim(detail::link_plan& plan, std::size_t& next) {
+    unsigned const level = plan.level;
     for (std::size_t i = free_.size(), tries = 0; i-- > 0 && tries < 64; ++tries)
       if (std::uint32_t const slot = free_[i]; graph_.edges.level(slot) == level) {
         free_[i] = free_.back();
         free_.pop_back();
         return slot;
       }
+    if (next == options_.most) {
+      std::uint32_t const slot = free_.back();
+      free_.pop_back();
+      plan.lower(graph_.edges.level(slot));
+      return slot;
+    }
     auto const slot = static_cast<std::uint32_t>(next++);
     if (!graph_.edges.has_room(slot, level)) {
       closure const alone(gate_);
@@ -424,7 +431,7 @@ template <Metric M, class... Parts> class hnsw {
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;
-      std::uint32_t const slot = claim(w.plan.level, next);
+      std::uint32_t const slot = claim(w.plan, next);
       graph_.fast.write(slot, x.data()), graph_.exact.write(slot, x.data());
       keys_.insert(slot, key);
       if (w.plan.twin != detail::no_node) {

@@ -7,8 +7,8 @@
 
 namespace loquat {
 
-// Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are written.
-// Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
+// Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are
+// written. Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
 template <Metric M, class... Parts>
 template <Executor E, class Progress>
 constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progress) {
@@ -63,8 +63,8 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   }
 }
 
-// New lists for a node that has an edge to an erased one: of its neighbours, and those of erased ones. Where these are few,
-// it looks for others as a new node does; true: they must be told.
+// New lists for a node that has an edge to an erased one: of its neighbours, and those of erased ones. Where these are
+// few, it looks for others as a new node does; true: they must be told.
 template <Metric M, class... Parts>
 constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
                                              detail::link_plan& lists) const {
@@ -124,8 +124,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
 }
 
 // Trees of twins that lost some are planted anew from who is left. Returns who stands for the erased ones.
-template <Metric M, class... Parts>
-constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& w) {
+template <Metric M, class... Parts> constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& w) {
   auto& edges = graph_.edges;
   std::size_t const nodes = graph_.size, most = edges.most(0);
   std::vector<detail::heir> heirs;
