@@ -11,8 +11,10 @@
 #include <support/data.hpp>
 #include <support/temporary.hpp>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace index_file_test {
@@ -126,6 +128,34 @@ TEST_CASE("an empty index comes back empty") {
   CHECK(folder.files() == 1);
 }
 
+TEST_CASE("an index is saved as it is at one moment while threads insert and search") {
+  test::temporary_folder const folder;
+  std::size_t const d = 8, each = 150;
+  hnsw<l2> index{{.dimensions = d}};
+  std::atomic<unsigned> working = 2;
+  std::vector<std::thread> threads;
+  for (std::uint64_t t = 0; t < 2; ++t)
+    threads.emplace_back([&, t] {
+      auto const rows = random_rows(each, d, t + 1);
+      for (std::size_t i = 0; i < each; ++i) {
+        index.insert(t * 1000 + i, std::span(rows).subspan(i * d, d)).value();
+        if (i % 5 == 0) index.erase(t * 1000 + i / 2);
+        hit found[3];
+        (void)index.search(std::span(rows).first(d), found);
+      }
+      --working;
+    });
+  std::size_t size = 0, saved = 0;
+  while (working != 0 || saved == 0) {
+    REQUIRE(save_index(index, folder / "it"));
+    auto const there = load_index<hnsw<l2>>(folder / "it");
+    REQUIRE(there);
+    size = there->size(), ++saved;
+  }
+  for (auto& t : threads) t.join();
+  CHECK(size <= 2 * each);
+}
+
 TEST_CASE("a mapped index can only be read") {
   test::temporary_folder const folder;
   REQUIRE(save_index(filled<hnsw<l2>>(30, 4), folder / "it"));
@@ -185,9 +215,7 @@ TEST_CASE("errors of files that are not this index name the file and what was ex
   says(it(), "", errc::missing);
 }
 
-template <class Index> std::vector<std::byte> small_file() {
-  return index_bytes(filled<Index>(70, 6)).value();
-}
+template <class Index> std::vector<std::byte> small_file() { return index_bytes(filled<Index>(70, 6)).value(); }
 
 TEST_CASE("no truncated file opens") {
   for (auto const& whole : {small_file<test::fuzzed_graph>(), small_file<test::fuzzed_flat>()}) {
@@ -212,10 +240,20 @@ template <class Index> void survives_damage(std::uint64_t seed) {
       // headers and small sections more often than codes
       std::size_t const at = (random() & 1) != 0 ? random() % 800 % bytes.size() : random() % bytes.size();
       switch (random() % 4) {
-        case 0: bytes[at] ^= static_cast<std::byte>(1u << random() % 8); break;
-        case 1: bytes[at] = static_cast<std::byte>(random()); break;
-        case 2: std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(8, bytes.size() - at), std::byte{0xff}); break;
-        default: std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(4, bytes.size() - at), std::byte{0}); break;
+      case 0:
+        bytes[at] ^= static_cast<std::byte>(1u << random() % 8);
+        break;
+      case 1:
+        bytes[at] = static_cast<std::byte>(random());
+        break;
+      case 2:
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(8, bytes.size() - at),
+                    std::byte{0xff});
+        break;
+      default:
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(4, bytes.size() - at),
+                    std::byte{0});
+        break;
       }
     }
     if (round % 4 != 0) test::seal_index(bytes);

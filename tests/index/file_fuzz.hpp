@@ -22,12 +22,12 @@ enum class index_outcome { refused, mapped, loaded, wrong };
 class aligned_bytes {
  public:
   explicit aligned_bytes(std::span<std::byte const> bytes)
-      : start_(static_cast<std::byte*>(::operator new(bytes.size(), std::align_val_t{64}))), size_(bytes.size()) {
+      : start_(static_cast<std::byte*>(::operator new (bytes.size(), std::align_val_t{64}))), size_(bytes.size()) {
     std::copy(bytes.begin(), bytes.end(), start_);
   }
   aligned_bytes(aligned_bytes const&) = delete;
   aligned_bytes& operator=(aligned_bytes const&) = delete;
-  ~aligned_bytes() { ::operator delete(start_, std::align_val_t{64}); }
+  ~aligned_bytes() { ::operator delete (start_, std::align_val_t{64}); }
 
   std::span<std::byte> get() noexcept { return {start_, size_}; }
 
@@ -42,7 +42,8 @@ inline void seal_index(std::span<std::byte> file) {
   auto const head = detail::header_length(file.first(std::min<std::size_t>(file.size(), detail::fixed_header)));
   if (!head || *head > file.size()) return;
   for (std::size_t at = detail::fixed_header; at < *head; at += detail::section_entry) {
-    auto const offset = load_little<std::uint64_t>(file.data() + at + 8), bytes = load_little<std::uint64_t>(file.data() + at + 16);
+    auto const offset = load_little<std::uint64_t>(file.data() + at + 8),
+               bytes = load_little<std::uint64_t>(file.data() + at + 16);
     if (offset > file.size() || bytes > file.size() - offset) continue;
     auto const sum = checksum(file.subspan(offset, bytes), load_little<std::uint32_t>(file.data() + at));
     std::memcpy(file.data() + at + 24, &sum, 8);
@@ -107,7 +108,8 @@ inline index_outcome fuzz_index(std::span<std::byte const> bytes) {
   aligned_bytes raw(bytes), sealed(bytes);
   seal_index(sealed.get());
   for (auto const file : {raw.get(), sealed.get()})
-    for (auto const outcome : {fuzz_index_as<fuzzed_graph>(file), fuzz_index_as<fuzzed_bits>(file), fuzz_index_as<fuzzed_flat>(file)})
+    for (auto const outcome :
+         {fuzz_index_as<fuzzed_graph>(file), fuzz_index_as<fuzzed_bits>(file), fuzz_index_as<fuzzed_flat>(file)})
       best = std::max(best, outcome);
   return best;
 }
