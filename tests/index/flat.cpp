@@ -1,6 +1,7 @@
 /// \file
 /// Every metric with every codec: what an exact index finds, errors, constant evaluation.
 #include <loquat/index/codecs/binary.hpp>
+#include <loquat/index/codecs/pq.hpp>
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/flat.hpp>
 #include <loquat/index/vector_index.hpp>
@@ -124,6 +125,8 @@ TEST_CASE("distances of every codec are near the true ones") {
   check_linear<rabitq<4>>(0.1, 64);
   check_linear<rabitq<1>>(0.7, 257);
   check_linear<binary>(0.9, 257);
+  check_linear<pq<16>>(0.3);
+  check_linear<pq<64>>(0.05, 33); // a part for each element
 }
 TEST_CASE("metrics that are no products work on decoded vectors, and on bits") {
   check_codec<manhattan, f32>(1e-5);
@@ -132,6 +135,7 @@ TEST_CASE("metrics that are no products work on decoded vectors, and on bits") {
   check_others<f32>();
   check_others<bf16>();
   check_others<binary>();
+  check_codec<manhattan, pq<64>>(0.1);
 }
 
 TEST_CASE("what cannot be measured is an error that says so") {
@@ -165,5 +169,100 @@ TEST_CASE("a filter lets only its keys pass, and erased vectors are gone") {
   CHECK(index.search(std::span(rows).first(8), found).value() == 500);
   for (std::size_t i = 0; i < 500; ++i) CHECK(found[i].key % 2 == 1);
 }
+
+TEST_CASE("product quantization: what its code books must hold") {
+  std::size_t const n = 1000, d = 10; // parts of 3, 3 and 4 elements
+  auto const rows = random_rows(n, d);
+  detail::pq_coder<l2, 3> coder(d);
+  CHECK(!coder.ready());
+  coder.train(rows);
+  REQUIRE(coder.ready());
+  REQUIRE(coder.learned().size() == 256 * d);
+
+  SUBCASE("codes name the nearest centroids, and k-means has made the errors small") {
+    double error = 0, spread = 0;
+    std::vector<float> decoded(d);
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint8_t code[3];
+      detail::pq_coder<l2, 3>::factors none;
+      coder.encode(&rows[i * d], code, none);
+      coder.decode(code, none, decoded.data());
+      std::size_t const ends[]{0, 3, 6, 10};
+      for (std::size_t p = 0; p < 3; ++p) {
+        double least = 1e9, own = 0;
+        for (std::size_t c = 0; c < 256; ++c) {
+          double distance = 0;
+          for (std::size_t e = ends[p]; e < ends[p + 1]; ++e)
+            distance += std::pow(static_cast<double>(rows[i * d + e] - coder.learned()[e * 256 + c]), 2);
+          least = std::min(least, distance);
+          if (c == code[p]) own = distance;
+        }
+        CHECK(own <= least * 1.0001);
+      }
+      for (std::size_t e = 0; e < d; ++e) {
+        error += std::pow(static_cast<double>(rows[i * d + e] - decoded[e]), 2);
+        spread += std::pow(static_cast<double>(rows[i * d + e] - 0.3f), 2);
+      }
+    }
+    CHECK(error < 0.035 * spread); // centroids at random vectors: 0.05
+  }
+  SUBCASE("stored vectors are measured like queries, bit for bit") {
+    std::vector<std::uint8_t> codes(n * 3);
+    detail::pq_coder<l2, 3>::factors none;
+    for (std::size_t i = 0; i < n; ++i) coder.encode(&rows[i * d], &codes[i * 3], none);
+    detail::pq_coder<l2, 3>::query by_table, directly;
+    std::vector<float> decoded(d), a(n), b(n);
+    coder.decode(&codes[21], none, decoded.data());
+    coder.prepare(decoded.data(), by_table);
+    coder.prepare_code(&codes[21], none, directly);
+    coder.distances(by_table, codes.data(), nullptr, nullptr, n, a.data());
+    coder.distances(directly, codes.data(), nullptr, nullptr, n, b.data());
+    CHECK(a == b);
+    CHECK(a[7] == 0);
+  }
+  SUBCASE("what was learned can be stored") {
+    detail::pq_coder<l2, 3> other(d);
+    CHECK(!other.relearn(coder.learned().first(5)));
+    std::vector<float> broken(coder.learned().begin(), coder.learned().end());
+    REQUIRE(other.relearn(broken));
+    std::uint8_t a[3], b[3];
+    detail::pq_coder<l2, 3>::factors none;
+    coder.encode(rows.data(), a, none), other.encode(rows.data(), b, none);
+    CHECK(std::equal(a, a + 3, b));
+    broken[7] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(!other.relearn(broken));
+  }
+  SUBCASE("an index that has not learned says so") {
+    flat<cosine, pq<4>> index{{.dimensions = d}};
+    auto const added = index.insert(1, std::span(rows).first(d));
+    REQUIRE(!added);
+    CHECK(added.error().message().find("codec pq4 learns from vectors first") != std::string_view::npos);
+    hit found[1];
+    CHECK(index.search(std::span(rows).first(d), found).value() == 0);
+    REQUIRE(index.train(rows));
+    CHECK(index.insert(1, std::span(rows).first(d)));
+  }
+  SUBCASE("fewer vectors than centroids, all the same, zeros") {
+    flat<l2, pq<4>> index{{.dimensions = d}};
+    REQUIRE(index.train(std::vector<float>(3 * d)));
+    REQUIRE(index.insert(1, std::vector<float>(d)));
+    hit found[1];
+    REQUIRE(index.search(std::vector<float>(d), found).value() == 1);
+    CHECK(found[0] == hit{1, 0});
+  }
+}
+
+constexpr bool pq_in_constants() {
+  flat<l2, pq<2>, dims<2>> points;
+  float const at[]{0, 0, 3, 4, 1, 1, -2, 0};
+  if (points.insert(1, std::span(at).first(2)) || !points.train(at)) return false;
+  for (std::uint64_t i = 0; i < 4; ++i)
+    if (!points.insert(10 + i, std::span(at).subspan(2 * i, 2))) return false;
+  hit found[2];
+  float const x[]{3, 3};
+  auto const n = points.search(x, found);
+  return n && *n == 2 && found[0] == hit{11, 1} && found[1] == hit{12, 8};
+}
+static_assert(pq_in_constants());
 
 } // namespace index_flat_test

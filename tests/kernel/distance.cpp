@@ -1,6 +1,7 @@
 /// \file
 /// Distances on every target against their definition in plain C++, bit for bit.
 #include <loquat/core/float16.hpp>
+#include <loquat/kernel/code_books.hpp>
 #include <loquat/kernel/distance.hpp>
 #include <loquat/kernel/distance_reference.hpp>
 
@@ -134,6 +135,33 @@ TEST_CASE("bits in common, apart and against planes are counted") {
       CHECK(products[i] == product);
     }
   });
+}
+
+TEST_CASE("a code book's vectors are measured element by element") {
+  random_numbers random;
+  for (std::size_t d : std::initializer_list<std::size_t>{1, 3, 8}) {
+    std::vector<float> book(256 * d), q(d);
+    for (float& v : book) v = random.real();
+    for (float& v : q) v = random.real();
+    for (auto target : simd::all_targets) {
+      if (target > simd::detect()) continue;
+      CAPTURE(std::string(name(target)));
+      std::vector<float> dots(256), squares(256);
+      simd::dispatch<kernel::code_books>(target, [&](auto kernels) {
+        kernels.template measure<kernel::row_measure::dot>(book.data(), q.data(), d, dots.data());
+        kernels.template measure<kernel::row_measure::squares>(book.data(), q.data(), d, squares.data());
+      });
+      for (std::size_t c = 0; c < 256; ++c) {
+        float dot = 0, square = 0;
+        for (std::size_t i = 0; i < d; ++i) {
+          float const x = book[i * 256 + c];
+          dot = loquat::math::fma(q[i], x, dot), square = loquat::math::fma(q[i] - x, q[i] - x, square);
+        }
+        CHECK(same_bits(dots[c], dot));
+        CHECK(same_bits(squares[c], square));
+      }
+    }
+  }
 }
 
 } // namespace kernel_distance_test

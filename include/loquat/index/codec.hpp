@@ -42,6 +42,12 @@ concept TrainableCoder = Coder<C> && requires(C& c, std::span<float const> rows)
   { c.relearn(rows) } -> std::same_as<bool>;                      // stored before; false if it cannot be
 };
 
+/// A coder that can do nothing before it has learned, such as one of code books. Indices say so at the first insertion.
+template <class C>
+concept UntaughtCoder = TrainableCoder<C> && requires(C const& c) {
+  { c.ready() } -> std::same_as<bool>; // whether it has learned
+};
+
 /// The coder of a codec for a metric: its member template `coder`, unless this is specialised.
 template <class C, Metric M> struct coder_for {
   using type = typename C::template coder<M>;

@@ -69,7 +69,7 @@ template <Metric M, class... Parts> class flat {
     for (std::size_t i = 0; i < rows.size() / d; ++i)
       if (auto good = detail::check_vector<M>(rows.subspan(i * d, d), d); !good) return good;
     if (size_ != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
-    if constexpr (TrainableCoder<typename vectors::coder>) vectors_.code().train(rows);
+    vectors_.learn(rows, true);
     return {};
   }
 
@@ -79,6 +79,7 @@ template <Metric M, class... Parts> class flat {
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
     if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     closure const alone(gate_);
+    if (auto taught = vectors_.ready(); !taught) return taught;
     bool there = false;
     keys_.find(key, [&](std::size_t) { return !(there = true); });
     if (there && !options_.several) return fail(errc::argument, "key ", key, " is in the index already");
@@ -132,7 +133,7 @@ template <Metric M, class... Parts> class flat {
       if (n == at_once) measure();
     }
     measure();
-    auto const near = w.near.items();
+    auto const near = w.near.finish();
     for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
     return near.size();
   }

@@ -164,7 +164,9 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     constexpr std::size_t most = 64;
     for (std::size_t first = 0; first < n; first += most) {
       std::size_t const count = std::min(most, n - first);
-      std::int32_t products[most]{};
+      std::int32_t products[most];
+      if (!std::is_constant_evaluated())
+        for (std::size_t i = first; i < first + count; ++i) __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
       if (!std::is_constant_evaluated()) {
         std::size_t const stride = elements() * sizeof(element);
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,
@@ -287,6 +289,7 @@ template <CallableMetric M, class C> class decoding_coder {
   constexpr void train(std::span<float const> rows) { coder_.train(rows); }
   constexpr std::span<float const> learned() const noexcept { return coder_.learned(); }
   constexpr bool relearn(std::span<float const> learned) { return coder_.relearn(learned); }
+  constexpr bool ready() const noexcept requires UntaughtCoder<C> { return coder_.ready(); }
   constexpr void encode(float const* x, element* code, factors& f) const { coder_.encode(x, code, f); }
   constexpr void decode(element const* code, factors const& f, float* x) const { coder_.decode(code, f, x); }
   constexpr void prepare(float const* x, query& q) const { q.vector.assign(x, x + dimensions_); }
