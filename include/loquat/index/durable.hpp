@@ -63,14 +63,6 @@ struct system_files {
   }
 };
 
-/// An `Executor` of the calling thread alone.
-struct this_thread {
-  constexpr unsigned size() const noexcept { return 1; }
-  template <class F> constexpr void run(std::size_t chunks, F f) const {
-    for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
-  }
-};
-
 } // namespace detail
 
 /// A `flat` or `hnsw` index with a file and a log beside it, "<path>.log". Any number of threads may search `index()`
@@ -208,7 +200,7 @@ template <class Index, class Files = detail::system_files> class durable {
   // As they were made: many at once, or one by one.
   result<void> apply(std::span<index_change const> changes) {
     if constexpr (requires {
-                    index_.insert(std::span<std::uint64_t const>(), std::span<float const>(), detail::this_thread());
+                    index_.insert(std::span<std::uint64_t const>(), std::span<float const>(), detail::calling_thread());
                   })
       if (changes.size() > 1) {
         std::vector<std::uint64_t> keys;
@@ -219,7 +211,7 @@ template <class Index, class Files = detail::system_files> class durable {
           keys.push_back(c.key);
           rows.insert(rows.end(), c.vector.begin(), c.vector.end());
         }
-        return index_.insert(keys, rows, detail::this_thread());
+        return index_.insert(keys, rows, detail::calling_thread());
       }
     for (auto const& c : changes) {
       if (c.kind == change_kind::erase) {

@@ -164,6 +164,9 @@ template <class Get> struct array_filler {
     for (float v : values) sane = sane && v >= -1e15f && v <= 1e15f;
     if (!sane || !coder.relearn(values))
       done = fail(errc::malformed, "section learned is not what the codec can have learned");
+    if constexpr (UntaughtCoder<C>)
+      if (done && layout.info.slots != 0 && !coder.ready())
+        done = fail(errc::malformed, "section learned is empty, and the codec can do nothing before it has learned");
   }
   void numbers(std::uint32_t id, std::vector<std::uint32_t>& numbers) {
     if (auto const* s = take(id, 4, layout.info.free)) done = get(*s, numbers);

@@ -72,7 +72,7 @@ class index_checker {
     if (uppers != 0 && (first[0] != 0 || first[uppers] != info_.lists))
       return fail(errc::malformed, "upper lists begin at ", first[0], " and end at ", first[uppers],
                   ", expected 0 and ", info_.lists);
-    if (info_.slots != 0 && level(info_.entry & 0xffffffff) != info_.entry >> 32)
+    if (info_.slots != 0 && level(info_.entry & 0xffffffff) < info_.entry >> 32)
       return fail(errc::malformed, "the entry is not on the level that the header says, ", info_.entry >> 32);
     return {};
   }

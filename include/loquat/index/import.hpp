@@ -71,7 +71,7 @@ struct index_importer {
       if (auto good = read(i * n / sample); !good) return good;
       rows.insert(rows.end(), x.begin(), x.end());
     }
-    index.learn(rows);
+    index.learn(rows, true);
     index.grow(n);
     if (!from.options().several) {
       std::vector<std::uint64_t> keys;
