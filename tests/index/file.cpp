@@ -3,6 +3,7 @@
 #include "file_fuzz.hpp"
 
 #include <loquat/index/codecs/binary.hpp>
+#include <loquat/index/codecs/pq.hpp>
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/file.hpp>
 #include <loquat/parallel/pool.hpp>
@@ -107,6 +108,7 @@ TEST_CASE("an index is the same in memory, loaded and mapped, with every codec a
   comes_back<hnsw<l2, rabitq<4>, rerank<f32>>>(200, 20);
   comes_back<hnsw<cosine, rabitq<1>, rerank<bf16>, dims<65>>>(100, 65);
   comes_back<hnsw<hamming, binary>>(130, 70);
+  comes_back<hnsw<cosine, pq<4>>>(100, 10);
   comes_back<flat<l2, sq8>>(100, 9);
   comes_back<flat<jaccard, binary>>(100, 9);
 }
@@ -187,6 +189,19 @@ TEST_CASE("errors of files that are not this index name the file and what was ex
 
 template <class Index> std::vector<std::byte> small_file() {
   return index_bytes(filled<Index>(70, 6)).value();
+}
+
+TEST_CASE("vectors in code books that are not there are refused") {
+  using coded = flat<l2, pq<3>>;
+  test::aligned_bytes file(small_file<coded>());
+  std::size_t const sections = detail::layout_of(file.get()).value().sections.size();
+  for (std::size_t i = 0; i < sections; ++i) {
+    auto* const entry = file.get().data() + detail::fixed_header + i * detail::section_entry;
+    if (load_little<std::uint32_t>(entry) == detail::array_number::learned) std::fill_n(entry + 16, 8, std::byte{});
+  }
+  test::seal_index(file.get());
+  CHECK(map_index<coded>(file.get()).error().message().find("section learned is empty") != std::string_view::npos);
+  CHECK(!load_index<coded>(std::span<std::byte const>(file.get())));
 }
 
 TEST_CASE("no truncated file opens") {

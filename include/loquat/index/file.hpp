@@ -101,6 +101,13 @@ struct index_files {
   template <Metric M, class... Parts> static void finish(flat<M, Parts...>& x, index_info const& i) {
     x.size_ = x.slots_ = static_cast<std::size_t>(i.slots);
   }
+  /// Whether the codecs have learned what they must.
+  template <class Index> static bool ready(Index const& x) {
+    if constexpr (requires { x.vectors_; })
+      return x.vectors_.ready().has_value();
+    else
+      return x.ready().has_value();
+  }
   template <class Index> static void keep(Index& x, mapped_file file) { x.file_ = std::move(file), x.mapped_ = true; }
   template <class Index, class F> static auto alone(Index const& x, F f) {
     if constexpr (requires { x.writers_; }) {
@@ -238,6 +245,8 @@ template <class Index, class Get> result<Index> assemble_index(index_layout cons
   if (fill.done && fill.next != layout.sections.size())
     fill.done = fail(errc::mismatch, "section ", name_of_section(layout.sections[fill.next].id), " is not of this type of index");
   if (!fill.done) return fill.done.error();
+  if (layout.info.slots != 0 && !index_files::ready(index))
+    return fail(errc::malformed, "section learned is empty, but there are vectors");
   index_files::finish(index, layout.info);
   return index;
 }
