@@ -104,15 +104,17 @@ class recorder {
   std::size_t files = 0;
 };
 
-// What `durable` sees of them. `fail_after`: events until writes fail.
-struct recorded_files {
+// Where events go. `fail_after`: how many until writes fail.
+struct record {
   recorder* to;
   std::size_t* fail_after = nullptr;
 
   bool fails() const { return fail_after != nullptr && (*fail_after == 0 || --*fail_after == 0); }
-
+};
+// What `durable` sees of them.
+struct recorded_files : record {
   struct replacement {
-    recorded_files files;
+    record files;
     std::string path;
     std::size_t file;
 
@@ -131,7 +133,7 @@ struct recorded_files {
     }
   };
   struct appender {
-    recorded_files files;
+    record files;
     std::string path;
 
     result<void> write(std::span<std::byte const> bytes) {
@@ -257,7 +259,7 @@ template <class Index> struct history {
     recorder after;
     after.start = disk.after(whole, part, fate);
     auto index = durable<Index, recorded_files>::open("it", Index{{.dimensions = d, .m = 4}}, {}, {&after});
-    if (!index) return MESSAGE(index.error().c_str()), false;
+    if (!index) return false;
     std::size_t last = 0, safe = 0;
     for (std::size_t i = 0; i < moments.size() && moments[i].events <= whole; ++i) {
       last = i;

@@ -133,7 +133,7 @@ template <Metric M, class... Parts> class flat {
       if (n == at_once) measure();
     }
     measure();
-    auto const near = w.near.items();
+    auto const near = w.near.finish();
     for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
     return near.size();
   }

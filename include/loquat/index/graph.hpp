@@ -10,11 +10,13 @@
 #include <loquat/index/workspace.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace loquat::detail {
@@ -41,20 +43,31 @@ template <class T> class published {
 /// Where the second codes of an index without `rerank` would be.
 struct no_vectors {
   struct query {};
+  struct one {};
   template <class Allocator> constexpr no_vectors(std::size_t, Allocator const&) noexcept {}
   constexpr std::size_t bytes() const noexcept { return 0; }
   constexpr void grow(std::size_t) noexcept {}
   constexpr void write(std::size_t, float const*) noexcept {}
+  constexpr void write(one&, float const*) const noexcept {}
+  constexpr bool same(auto const&, std::size_t) const noexcept { return true; }
   constexpr result<void> ready() const { return {}; }
   constexpr void learn(std::span<float const>, bool) noexcept {}
 };
 
+inline constexpr std::uint32_t no_node = ~std::uint32_t{0};
+
 /// The neighbours that a new node will have, from its highest level down to 0.
 struct link_plan {
   unsigned level = 0;                ///< of the node
+  std::uint32_t twin = no_node;      ///< a node with the same code, to be attached to; then there is nothing else
   std::vector<candidate> neighbours; ///< of all levels
   std::vector<std::size_t> ends;     ///< where a level's end in it, from the highest level on
 
+  /// Nothing, for a node of this level.
+  constexpr void begin(unsigned of_level) noexcept {
+    level = of_level, twin = no_node;
+    neighbours.clear(), ends.clear();
+  }
   /// Calls f(level, its neighbours) for each.
   template <class F> constexpr void for_each(F f) const {
     std::size_t begin = 0;
@@ -79,11 +92,13 @@ template <Metric M, class Parts> class graph {
     typename exact_vectors::query exact_query; ///< the same for `rerank`
     typename best_vectors::query other;        ///< a stored vector
     nearest near, passed;                      ///< the front of a search, and what a filter let pass
-    seen_nodes seen;
-    std::vector<std::uint32_t> numbers;
+    seen_nodes seen, crossed;
+    std::vector<std::uint32_t> numbers, list;
     std::vector<float> distances;
     std::vector<candidate> around, chosen;
     link_plan plan;
+    typename fast_vectors::one code;        ///< of what is inserted
+    typename exact_vectors::one exact_code; ///< the same for `rerank`
   };
 
   constexpr graph(std::size_t dimensions, std::size_t m, allocator const& a)
@@ -132,12 +147,13 @@ template <Metric M, class Parts> class graph {
   }
 
   /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on do
-  /// not exist.
+  /// not exist. `Distinct`: without those that are the same as another (`twins`).
+  template <bool Distinct = false>
   constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
     begin_walk(w, start, ef, limit);
     w.near.insert({w.distances[0], start});
     while (auto const* c = w.near.next()) {
-      std::size_t const n = fresh_neighbours(w, c->node, level, limit);
+      std::size_t const n = fresh_neighbours<Distinct>(w, c->node, level, limit);
       for (std::size_t i = 0; i < n; ++i)
         if (w.near.insert({w.distances[i], w.numbers[i]}) < soon) edges.prefetch(w.numbers[i]);
     }
@@ -155,7 +171,7 @@ template <Metric M, class Parts> class graph {
     if (accept(start)) w.passed.insert(first);
     while (auto const* c = w.near.next()) {
       if (w.passed.full() && c->distance > w.passed.bound()) return;
-      std::size_t const n = fresh_neighbours(w, c->node, 0, limit);
+      std::size_t const n = fresh_neighbours<false>(w, c->node, 0, limit);
       for (std::size_t i = 0; i < n; ++i) {
         candidate const found{w.distances[i], w.numbers[i]};
         if (w.near.insert(found) < soon) edges.prefetch(found.node);
@@ -177,15 +193,21 @@ template <Metric M, class Parts> class graph {
   /// Chooses neighbours for x among the slots below `limit`, at least one, on levels up to `level`: `w.plan`.
   constexpr void plan(workspace& w, float const* x, unsigned level, std::size_t ef, std::size_t limit) const {
     aim(w, x);
-    w.plan.level = level;
-    w.plan.neighbours.clear(), w.plan.ends.clear();
+    fast.write(w.code, x), exact.write(w.exact_code, x);
+    w.plan.begin(level);
     auto const top = static_cast<unsigned>(std::uint64_t{entry} >> 32);
     std::uint32_t start = descend(w, level, limit);
     for (unsigned l = std::min(level, top) + 1; l-- > 0;) {
-      walk(w, start, l, ef, limit);
+      walk<true>(w, start, l, ef, limit);
       auto const near = w.near.finish();
       start = near[0].node;
       if constexpr (Parts::reranks) measure_again(w, near);
+      for (auto const& c : near)
+        if (is_twin(w, c)) {
+          w.plan.begin(0);
+          w.plan.twin = c.node;
+          return;
+        }
       select(w, near, edges.m());
       w.plan.neighbours.insert(w.plan.neighbours.end(), w.chosen.begin(), w.chosen.end());
       w.plan.ends.push_back(w.plan.neighbours.size());
@@ -237,9 +259,70 @@ template <Metric M, class Parts> class graph {
     if (w.numbers.size() < most + to.size()) w.numbers.resize(most + to.size());
     std::size_t n = edges.read(from, level, w.numbers.data());
     for (auto const& c : to) w.numbers[n++] = c.node;
-    if (n > most) n = prune(w, from, n, most);
+    if (n > most) n = prune_others(w, from, level, n, most);
     edges.write(from, level, std::span(w.numbers).first(n));
   }
+
+  // Vectors that are the same would fill each other's lists, and lead nowhere else. So of each one that is stored more than
+  // once, one node has neighbours as any other, and its twins make a tree that hangs from it: edges on level 0 between
+  // nodes of the same code, at most three of each, first in its list and never pruned. Insertions do not look into
+  // trees.
+
+  /// Whether two slots are.
+  constexpr bool same(workspace& w, std::uint32_t a, std::uint32_t b) const {
+    if (fast.same(a, b) && exact.same(a, b)) return true;
+    if constexpr (CallableMetric<M>) { // which may not tell different codes apart
+      float apart = 0;
+      best().prepare(a, w.other);
+      best().distances(w.other, &b, 1, &apart);
+      return apart == 0;
+    }
+    return false;
+  }
+  /// How many of the first `n` of `w.numbers` are twins of a slot: those at the front of its list.
+  constexpr std::size_t twins(workspace& w, std::uint32_t of, std::size_t n) const {
+    std::size_t count = 0;
+    while (count < n && same(w, of, w.numbers[count])) ++count;
+    return count;
+  }
+  /// Puts a slot into the tree of its twins.
+  constexpr void attach(workspace& w, std::uint32_t slot, std::uint32_t twin) {
+    constexpr std::size_t deepest = 256; // no tree is; but somebody's metric may see circles
+    std::size_t const most = edges.most(0);
+    if (w.numbers.size() < most + 1) w.numbers.resize(most + 1);
+    std::uint64_t turns = (slot + 1) * 0x9e3779b97f4a7c15u;
+    turns ^= turns >> 29;
+    for (std::uint32_t at = twin, from = no_node, depth = 0;; ++depth, turns = std::rotr(turns, 3)) {
+      std::size_t const n = edges.read(at, 0, w.numbers.data());
+      std::size_t const same_ones = twins(w, at, n);
+      if (same_ones < most_twins || depth == deepest) {
+        auto const place = w.numbers.begin() + static_cast<std::ptrdiff_t>(std::min(same_ones, most_twins));
+        std::copy_backward(place, w.numbers.begin() + static_cast<std::ptrdiff_t>(n),
+                           w.numbers.begin() + static_cast<std::ptrdiff_t>(n + 1));
+        *place = slot;
+        edges.write(slot, 0, {&at, 1});
+        edges.write(at, 0, std::span(w.numbers).first(std::min(n + 1, most)));
+        return;
+      }
+      std::size_t way = static_cast<std::size_t>(turns & 0xffff) % same_ones;
+      if (w.numbers[way] == from) way = (way + 1 + (turns >> 16 & 1)) % same_ones;
+      from = std::exchange(at, w.numbers[way]);
+    }
+  }
+  /// `prune`, for the list of a slot that begins with its twins, which stay.
+  constexpr std::size_t prune_others(workspace& w, std::uint32_t from, unsigned level, std::size_t n, std::size_t most) const {
+    std::uint32_t stay[most_twins]{};
+    std::size_t const kept = level == 0 ? twins(w, from, std::min(n, most_twins)) : 0;
+    auto const begin = w.numbers.begin();
+    std::copy_n(begin, kept, stay);
+    std::copy(begin + static_cast<std::ptrdiff_t>(kept), begin + static_cast<std::ptrdiff_t>(n), begin);
+    std::size_t const others = prune(w, from, n - kept, most - kept);
+    std::copy_backward(w.numbers.begin(), w.numbers.begin() + static_cast<std::ptrdiff_t>(others),
+                       w.numbers.begin() + static_cast<std::ptrdiff_t>(others + kept));
+    std::copy_n(stay, kept, w.numbers.begin());
+    return kept + others;
+  }
+  static constexpr std::size_t most_twins = 3; ///< edges between the same vectors
 
   /// Of the slots `w.numbers` [n] the best neighbours of a slot, at most so many; leaves them there. How many they are.
   constexpr std::size_t prune(workspace& w, std::uint32_t from, std::size_t n, std::size_t most) const {
@@ -259,6 +342,13 @@ template <Metric M, class Parts> class graph {
 
   static constexpr std::size_t soon = 3; // gone on from before much else is fetched
 
+  // whether what is inserted is the same as a candidate
+  constexpr bool is_twin(workspace& w, candidate c) const {
+    if constexpr (CallableMetric<M>)
+      if (c.distance == 0) return true;
+    return fast.same(w.code, c.node) && exact.same(w.exact_code, c.node);
+  }
+
   constexpr void measure(workspace& w, std::size_t n) const {
     fast.distances(w.query, w.numbers.data(), n, w.distances.data());
   }
@@ -276,15 +366,17 @@ template <Metric M, class Parts> class graph {
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t const number = w.numbers[i];
       w.numbers[kept] = number;
-      kept += number < limit ? 1 : 0;
+      // above, a number that was read while it changed could be of a node that has no such list
+      kept += static_cast<std::size_t>(number < limit && (level == 0 || edges.level(number) >= level));
     }
     return kept;
   }
   // those not seen before, measured
+  template <bool Distinct>
   constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const {
     std::size_t const n = neighbours(w, of, level, limit);
     std::size_t fresh = 0;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = Distinct && level == 0 ? twins(w, of, n) : 0; i < n; ++i) {
       std::uint32_t const number = w.numbers[i];
       w.numbers[fresh] = number;
       fresh += w.seen.insert(number);

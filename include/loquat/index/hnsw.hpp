@@ -9,6 +9,7 @@
 ///     std::size_t n = notes.search(query, found).value();
 
 #include <loquat/core/result.hpp>
+#include <loquat/index/filter.hpp>
 #include <loquat/index/graph.hpp>
 #include <loquat/index/hit.hpp>
 #include <loquat/index/keys.hpp>
@@ -29,7 +30,21 @@ namespace loquat {
 
 namespace detail {
 
-struct index_files; // what saves and opens indices
+/// Runs loops on the thread that calls.
+struct calling_thread {
+  constexpr unsigned size() const noexcept { return 1; }
+  template <class F> constexpr void run(std::size_t chunks, F f) const {
+    for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
+  }
+};
+
+/// Who stands for an erased node: one with the same vector.
+struct heir {
+  std::uint32_t erased, node;
+  constexpr bool operator<(heir const& other) const noexcept { return erased < other.erased; }
+};
+struct index_files; // what saves and opens indices,
+struct index_importer; // and what takes over those of others
 
 /// An object on the heap that changes while its owner does not (GCC 12 evaluates no mutable members).
 template <class T> class owned {
@@ -73,6 +88,7 @@ template <Metric M, class... Parts> class hnsw {
   using graph = detail::graph<M, parts>;
   static_assert(Codec<typename parts::codec, M>, "this codec cannot serve this metric");
   friend detail::index_files;
+  friend detail::index_importer;
 
  public:
   using workspace = typename graph::workspace; ///< memory of one search or insertion at a time
@@ -127,19 +143,22 @@ template <Metric M, class... Parts> class hnsw {
     if (mapped_) return false;
     std::size_t const erased = bury(key, graph_.size);
     if (erased != 0 && static_cast<float>(dead_) > options_.compact_at * static_cast<float>(live_ + dead_))
-      with_spare([&](workspace& w) { return compact(w), result<void>(); }).value();
+      mend(detail::calling_thread(), detail::nothing());
     return erased != 0;
   }
   /// Mends the edges that lead to erased vectors, and frees their slots; `erase` does so when there are many.
-  constexpr void compact() {
+  constexpr void compact() { compact(detail::calling_thread()); }
+  /// The same with the threads of an executor; the same index whatever their number. `progress(done)` is called now and
+  /// then with how many of the slots were looked at.
+  template <Executor E, class Progress = detail::nothing>
+  constexpr void compact(E const& threads, Progress const& progress = {}) {
     turn const mine(writers_);
-    if (mapped_) return;
-    with_spare([&](workspace& w) { return compact(w), result<void>(); }).value();
+    if (!mapped_) mend(threads, progress);
   }
 
   /// The nearest vectors to x [dimensions], nearest first, as many as `out` has room for and there are; how many.
-  /// `passes(key)` says which may be found; it may be called several times for a key.
-  template <class Filter = every_key>
+  /// `passes` says which may be found.
+  template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w,
                                        search_options options = {}, Filter const& passes = {}) const {
     if (auto good = check(x); !good) return good.error();
@@ -147,15 +166,7 @@ template <Metric M, class... Parts> class hnsw {
     std::size_t const limit = graph_.size, ef = std::max(out.size(), options.ef == 0 ? 64 : options.ef);
     if (limit == 0 || out.empty()) return std::size_t{0};
     graph_.aim(w, x.data());
-    std::uint32_t const start = graph_.descend(w, 0, limit);
-    std::span<detail::candidate> near;
-    if (std::same_as<Filter, every_key> && gone_count_ == 0) {
-      graph_.walk(w, start, 0, ef, limit);
-      near = w.near.finish();
-    } else {
-      graph_.walk(w, start, ef, ef, limit, [&](std::uint32_t slot) { return !is_gone(slot) && passes(keys_[slot]); });
-      near = w.passed.finish();
-    }
+    auto near = find(w, out.size(), ef, limit, options.strategy, passes);
     if constexpr (parts::reranks) {
       near = near.first(std::min(near.size(), options.rerank == 0 ? ef : std::max(options.rerank, out.size())));
       graph_.measure_again(w, near);
@@ -164,12 +175,43 @@ template <Metric M, class... Parts> class hnsw {
     for (std::size_t i = 0; i < n; ++i) out[i] = {keys_[near[i].node], near[i].distance};
     return n;
   }
-  template <class Filter = every_key>
+  template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, search_options options = {},
                                        Filter const& passes = {}) const { ///< \overload
     result<std::size_t> found = std::size_t{0};
     (void)with_spare([&](workspace& w) { return found = search(x, out, w, options, passes), result<void>(); });
     return found;
+  }
+
+  /// All vectors at most `radius` from x [dimensions], nearest first, to `found`; how many. Approximate: a search grows
+  /// until what it finds lies beyond by an eighth; `options.ef` is what it begins with.
+  template <KeyFilter Filter = every_key>
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found, workspace& w,
+                                              search_options options = {}, Filter const& passes = {}) const {
+    if (auto good = check(x); !good) return good.error();
+    if (!(radius == radius)) return fail(errc::argument, "the radius of a search is not a number");
+    passage const in(gate_);
+    found.clear();
+    std::size_t const limit = graph_.size;
+    if (limit == 0) return std::size_t{0};
+    graph_.aim(w, x.data());
+    for (std::size_t ef = options.ef == 0 ? 64 : options.ef;; ef *= 2) {
+      ef = std::min(ef, limit);
+      auto near = find(w, ef, ef, limit, options.strategy, passes);
+      if constexpr (parts::reranks) graph_.measure_again(w, near);
+      auto const beyond = std::partition_point(near.begin(), near.end(), [&](auto c) { return c.distance <= radius; });
+      auto const inside = static_cast<std::size_t>(beyond - near.begin());
+      if (near.size() == ef && ef < limit && inside > ef - ef / 8 - 1) continue;
+      for (auto const& c : near.first(inside)) found.push_back({keys_[c.node], c.distance});
+      return inside;
+    }
+  }
+  template <KeyFilter Filter = every_key>
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              search_options options = {}, Filter const& passes = {}) const { ///< \overload
+    result<std::size_t> inside = std::size_t{0};
+    (void)with_spare([&](workspace& w) { return inside = search_within(x, radius, found, w, options, passes), result<void>(); });
+    return inside;
   }
 
   constexpr bool mapped() const noexcept { return mapped_; } ///< whether it is of a mapped file: it can only be read
@@ -235,6 +277,61 @@ template <Metric M, class... Parts> class hnsw {
     unsigned level = 0;
     for (std::uint64_t below = ~std::uint64_t{0} / options_.m; z < below; below /= options_.m) ++level;
     return level;
+  }
+
+  // The nearest to what `w` aims at that pass, in order: `ef` where that is cheap, at least k unless there are fewer.
+  template <class Filter>
+  constexpr std::span<detail::candidate> find(workspace& w, std::size_t k, std::size_t ef, std::size_t limit,
+                                              filter_strategy const asked, Filter const& passes) const {
+    constexpr bool everything = std::same_as<Filter, every_key>;
+    auto strategy = asked;
+    auto const accept = [&](std::uint32_t slot) { return !is_gone(slot) && passes(keys_[slot]); };
+    detail::filter_case choice{1, limit, options_.m, ef, k, graph_.fast.code_bytes(), KeyList<Filter>};
+    if (everything) {
+      choice.share = static_cast<double>(std::size_t{live_}) / static_cast<double>(limit);
+      if (strategy == filter_strategy::automatic) strategy = filter_strategy::walk;
+    } else if constexpr (KeyList<Filter>) {
+      choice.share = (static_cast<double>(passes.keys().size()) + 0.5) / static_cast<double>(limit);
+    } else if (strategy == filter_strategy::automatic || strategy == filter_strategy::walk) {
+      choice.share = detail::passing_share(limit, accept);
+    }
+    choice.share = std::clamp(choice.share, 1 / static_cast<double>(limit), 1.0);
+    if (strategy == filter_strategy::automatic) strategy = choice.cheapest();
+    if (strategy != filter_strategy::scan) {
+      std::uint32_t const start = graph_.descend(w, 0, limit);
+      std::span<detail::candidate> near;
+      if (everything && gone_count_ == 0) {
+        graph_.walk(w, start, 0, ef, limit);
+        near = w.near.finish();
+      } else if (strategy == filter_strategy::hop) {
+        near = detail::hop(graph_, w, start, ef, limit, accept);
+      } else {
+        graph_.walk(w, start, ef, choice.front(), limit, accept);
+        near = w.passed.finish();
+      }
+      if (near.size() >= std::min(k, limit) || asked != filter_strategy::automatic) return near;
+    }
+    std::size_t const most = parts::reranks ? ef : k;
+    if constexpr (KeyList<Filter>) {
+      std::size_t next = 0;
+      return detail::scan(graph_, w, most, [&](std::uint32_t*, std::size_t at_most) {
+        std::size_t n = 0;
+        for (auto const keys = passes.keys(); next < keys.size() && n < at_most; ++next)
+          n = keys_.read(keys[next], w.numbers, n, [&](std::uint32_t slot) { return slot < limit && !is_gone(slot); });
+        if (w.distances.size() < n) w.distances.resize(w.numbers.size());
+        return n;
+      });
+    } else {
+      std::uint32_t next = 0;
+      return detail::scan(graph_, w, most, [&](std::uint32_t* numbers, std::size_t at_most) {
+        std::size_t n = 0;
+        for (; next < limit && n < at_most; ++next) {
+          numbers[n] = next;
+          n += static_cast<std::size_t>(accept(next));
+        }
+        return n;
+      });
+    }
   }
 
   constexpr bool is_gone(std::size_t slot) const noexcept {
@@ -321,6 +418,7 @@ template <Metric M, class... Parts> class hnsw {
       {
         passage const in(gate_);
         planned = graph_.size, mended = mended_;
+        w.plan.begin(level);
         if (planned != 0) graph_.plan(w, x.data(), level, options_.ef_construction, planned);
       }
       turn const mine(writers_);
@@ -329,14 +427,16 @@ template <Metric M, class... Parts> class hnsw {
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;
-      std::uint32_t const slot = claim(level, next);
+      std::uint32_t const slot = claim(w.plan.level, next);
       graph_.fast.write(slot, x.data()), graph_.exact.write(slot, x.data());
       keys_.insert(slot, key);
-      if (planned != 0) {
+      if (w.plan.twin != detail::no_node) {
+        graph_.attach(w, slot, w.plan.twin);
+      } else {
         graph_.write_plan(slot, w.plan);
         graph_.connect_back(w, slot, w.plan);
       }
-      publish(slot, level, next);
+      publish(slot, w.plan.level, next);
       if (replace) bury(key, graph_.size, slot);
       return {};
     }
@@ -350,7 +450,11 @@ template <Metric M, class... Parts> class hnsw {
     return fail(errc::argument, "key ", key, " is in the index already: update it, or say options.several");
   }
 
-  constexpr void compact(workspace& w);
+  constexpr void find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
+                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots, workspace& w) const;
+  template <Executor E, class Progress> constexpr void mend(E const& threads, Progress const& progress);
+  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs, detail::link_plan& lists) const;
+  constexpr std::vector<detail::heir> regroup_twins(workspace& w);
 
   // f(workspace), with one that an earlier call left.
   template <class F> constexpr result<void> with_spare(F f) const {
@@ -383,3 +487,4 @@ template <Metric M, class... Parts> class hnsw {
 } // namespace loquat
 
 #include <loquat/index/hnsw_batch.hpp>
+#include <loquat/index/hnsw_compact.hpp>

@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number, and
-/// mending what erased ones leave.
+/// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number.
 
 #include <loquat/index/hnsw.hpp>
 
@@ -48,6 +47,7 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
   std::vector<workspace> works(threads.size());
   std::vector<detail::link_plan> plans(std::min(largest_group, n));
   std::vector<std::uint32_t> slots(plans.size());
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> hashes(plans.size());
   std::vector<detail::back_edge> edges;
   std::vector<std::size_t> starts;
   for (std::size_t first = 0; first < n;) {
@@ -56,24 +56,26 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
     auto const row = [&](std::size_t i) { return rows.subspan((first + i) * d, d); };
     threads.run(count, [&](std::size_t i, unsigned thread) {
       unsigned const level = level_of(keys[first + i], row(i));
-      works[thread].plan.level = level;
-      works[thread].plan.neighbours.clear(), works[thread].plan.ends.clear();
+      works[thread].plan.begin(level);
       if (before != 0) graph_.plan(works[thread], row(i).data(), level, options_.ef_construction, before);
       plans[i] = works[thread].plan;
     });
     std::size_t next = before;
-    edges.clear(), starts.clear();
     for (std::size_t i = 0; i < count; ++i) {
       slots[i] = claim(plans[i].level, next);
       keys_.insert(slots[i], keys[first + i]);
-      plans[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
-        for (auto const& c : near) edges.push_back({c.node, level, {c.distance, slots[i]}});
-      });
     }
     threads.run(count, [&](std::size_t i, unsigned) {
       graph_.fast.write(slots[i], row(i).data()), graph_.exact.write(slots[i], row(i).data());
-      graph_.write_plan(slots[i], plans[i]);
+      hashes[i] = {graph_.fast.hash(slots[i]), static_cast<std::uint32_t>(i)};
     });
+    find_twins(std::span(hashes).first(count), plans, slots, works[0]);
+    edges.clear(), starts.clear();
+    for (std::size_t i = 0; i < count; ++i)
+      plans[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
+        for (auto const& c : near) edges.push_back({c.node, level, {c.distance, slots[i]}});
+      });
+    threads.run(count, [&](std::size_t i, unsigned) { graph_.write_plan(slots[i], plans[i]); });
     std::sort(edges.begin(), edges.end());
     for (std::size_t i = 0; i < edges.size(); ++i)
       if (i == 0 || edges[i].from != edges[i - 1].from || edges[i].level != edges[i - 1].level) starts.push_back(i);
@@ -84,6 +86,8 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
       for (std::size_t i = starts[s]; i < starts[s + 1]; ++i) w.plan.neighbours.push_back(edges[i].to);
       graph_.connect(w, edges[starts[s]].from, edges[starts[s]].level, w.plan.neighbours);
     });
+    for (std::size_t i = 0; i < count; ++i)
+      if (plans[i].twin != detail::no_node) graph_.attach(works[0], slots[i], plans[i].twin);
     for (std::size_t i = 0; i < count; ++i) publish(slots[i], plans[i].level, next);
     first += count;
     if constexpr (!std::same_as<Progress, detail::nothing>) progress(first);
@@ -91,54 +95,18 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
   return {};
 }
 
-// Every node with an edge to an erased one chooses again among its neighbours and those of the erased ones.
-template <Metric M, class... Parts> constexpr void hnsw<M, Parts...>::compact(workspace& w) {
-  auto& edges = graph_.edges;
-  std::size_t const nodes = graph_.size;
-  std::vector<std::uint32_t> list(edges.most(0)), beyond(edges.most(0)), all;
-  std::uint64_t entry = 0;
-  bool entered = false;
-  for (std::uint32_t node = 0; node < nodes; ++node) {
-    if (is_gone(node)) continue;
-    unsigned const top = edges.level(node);
-    if (!entered || top > entry >> 32) entry = std::uint64_t{top} << 32 | node, entered = true;
-    for (unsigned level = 0; level <= top; ++level) {
-      std::size_t const n = edges.read(node, level, list.data());
-      if (std::none_of(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(n), [&](auto i) { return is_gone(i); }))
-        continue;
-      all.clear();
-      for (std::size_t i = 0; i < n; ++i) {
-        if (!is_gone(list[i])) {
-          all.push_back(list[i]);
-          continue;
-        }
-        std::size_t const m = edges.read(list[i], level, beyond.data());
-        for (std::size_t j = 0; j < m; ++j)
-          if (!is_gone(beyond[j]) && beyond[j] != node) all.push_back(beyond[j]);
-      }
-      std::sort(all.begin(), all.end());
-      all.erase(std::unique(all.begin(), all.end()), all.end());
-      w.numbers.resize(std::max(w.numbers.size(), all.size()));
-      std::copy(all.begin(), all.end(), w.numbers.begin());
-      std::size_t const kept = graph_.prune(w, node, all.size(), edges.most(level));
-      edges.write(node, level, std::span(w.numbers).first(kept));
-    }
-  }
-  closure const alone(gate_); // searches that are inside may know erased nodes
-  mended_ = mended_ + 1;
-  free_.clear();
-  dead_ = 0;
-  if (!entered) { // nothing is left: begin anew
-    for (std::uint32_t node = 0; node < nodes; ++node) set_gone(node, false);
-    edges.clear(nodes);
-    graph_.size = 0, graph_.entry = 0;
-    return;
-  }
-  graph_.entry = entry;
-  for (std::uint32_t node = 0; node < nodes; ++node) {
-    if (!is_gone(node)) continue;
-    for (unsigned level = 0; level <= edges.level(node); ++level) edges.write(node, level, {});
-    free_.push_back(node);
+// Members of a group that are the same as an earlier one get attached to it.
+template <Metric M, class... Parts>
+constexpr void hnsw<M, Parts...>::find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
+                                             std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots,
+                                             workspace& w) const {
+  std::sort(hashes.begin(), hashes.end());
+  for (std::size_t i = 1, begin = 0; i < hashes.size(); ++i) {
+    if (hashes[i].first != hashes[begin].first) begin = i;
+    auto const one = hashes[begin].second, other = hashes[i].second;
+    if (begin == i || plans[other].twin != detail::no_node || !graph_.same(w, slots[one], slots[other])) continue;
+    plans[other].begin(0);
+    plans[other].twin = slots[one];
   }
 }
 

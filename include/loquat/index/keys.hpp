@@ -1,12 +1,14 @@
 #pragma once
 /// \file
-/// Keys of slots, and the slots of a key: a table of slot numbers with linear probing, four bytes for each place.
+/// Keys of slots, and the slots of a key: a table of slot numbers with linear probing, four bytes for each place. One
+/// thread writes while others read.
 
 #include <loquat/index/pool.hpp>
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace loquat::detail {
 
@@ -36,15 +38,31 @@ template <class Allocator> class key_table {
   }
   /// Takes a slot's key away.
   constexpr void erase(std::size_t slot) noexcept {
+    store_word(moves_, moves_ + 1);
     std::size_t i = home(keys_[slot]);
     while (table_[i] != slot + 1) i = after(i);
     // what follows moves up, unless it is at home between the hole and itself
     for (std::size_t j = after(i); table_[j] != 0; j = after(j)) {
       std::size_t const h = home(keys_[table_[j] - 1]);
       bool const stays = i <= j ? i < h && h <= j : i < h || h <= j;
-      if (!stays) table_[i] = table_[j], i = j;
+      if (!stays) store_word(table_[i], table_[j]), i = j;
     }
-    table_[i] = 0;
+    store_word(table_[i], 0);
+    store_word(moves_, moves_ + 1);
+  }
+  /// The slots of a key that f(slot) accepts, to `out` from its n-th element on; the new n. Beside a thread that writes.
+  template <class F> constexpr std::size_t read(std::uint64_t key, std::vector<std::uint32_t>& out, std::size_t n, F f) const {
+    if (table_.size() == 0) return n;
+    for (;;) {
+      std::uint32_t const moves = load_word(moves_);
+      std::size_t end = n, i = home(key);
+      for (std::uint32_t place; moves % 2 == 0 && (place = load_word(table_[i])) != 0; i = after(i))
+        if (keys_[place - 1] == key && f(place - 1)) {
+          if (end == out.size()) out.resize(2 * end + 64);
+          out[end++] = place - 1;
+        }
+      if (moves % 2 == 0 && moves == load_word(moves_)) return end; // else some may have been missed
+    }
   }
   /// Calls f(slot) for slots with this key until it returns false.
   template <class F> constexpr void find(std::uint64_t key, F f) const {
@@ -68,11 +86,12 @@ template <class Allocator> class key_table {
   constexpr void place(std::uint32_t slot) noexcept {
     std::size_t i = home(keys_[slot]);
     while (table_[i] != 0) i = after(i);
-    table_[i] = slot + 1;
+    store_word(table_[i], slot + 1);
   }
 
   pool_of<std::uint64_t, Allocator> keys_;  // [slots]
   pool_of<std::uint32_t, Allocator> table_; // slot + 1, or 0
+  std::uint32_t moves_ = 0;                 // counts, odd while places change
 };
 
 } // namespace loquat::detail

@@ -2,7 +2,7 @@
 /// \file
 /// The edges of a graph of several levels, each node's as a packed list of numbers of as many bits as the largest needs.
 /// One thread writes while others read: words are written whole, so a reader sees old numbers, new ones or, where one
-/// crosses words, another node's; all are below the number of slots.
+/// crosses words, another node's; and who reads a number sees what was written before it, its node's vector.
 
 #include <loquat/index/pool.hpp>
 
@@ -15,16 +15,6 @@
 #include <vector>
 
 namespace loquat::detail {
-
-constexpr std::uint64_t load_word(std::uint64_t const& word) noexcept {
-  return std::is_constant_evaluated() ? word : __atomic_load_n(&word, __ATOMIC_RELAXED);
-}
-constexpr void store_word(std::uint64_t& word, std::uint64_t value) noexcept {
-  if (std::is_constant_evaluated())
-    word = value;
-  else
-    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
-}
 
 /// Lists of up to 2·m numbers on level 0, and of m on every level above that a node reaches.
 template <class Allocator> class links {

@@ -94,6 +94,29 @@ constexpr bool find_frame(std::span<std::byte const> log, std::size_t at, frame_
   return true;
 }
 
+/// The changes of a frame, whose vectors are in `values`.
+constexpr result<void> read_changes(std::span<std::byte const> payload, std::uint32_t count, std::uint64_t dimensions,
+                                    std::vector<float>& values, std::vector<index_change>& changes) {
+  if (count > payload.size() / record_bytes)
+    return fail(errc::malformed, count, " changes in ", payload.size(), " bytes");
+  byte_reader in(payload);
+  values.clear(), changes.clear();
+  values.reserve(payload.size() / sizeof(float)); // so that spans of them stay
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto const kind = in.read<std::uint32_t>();
+    in.skip(4);
+    auto const key = in.read<std::uint64_t>();
+    auto const n = kind == static_cast<std::uint32_t>(change_kind::erase) ? 0 : dimensions;
+    if (!in || kind < 1 || kind > 3 || in.remaining() / sizeof(float) < n)
+      return fail(errc::malformed, "change ", i, " of kind ", kind, " does not fit");
+    std::size_t const begin = values.size();
+    for (std::uint64_t e = 0; e < n; ++e) values.push_back(in.read<float>());
+    changes.push_back({static_cast<change_kind>(kind), key, std::span<float const>(values).subspan(begin)});
+  }
+  if (in.remaining() != 0) return fail(errc::malformed, in.remaining(), " bytes too many");
+  return {};
+}
+
 /// How far a log could be read.
 struct replayed_log {
   std::uint64_t sequence; ///< the last change in it
@@ -142,24 +165,8 @@ constexpr result<replayed_log> replay_log(std::span<std::byte const> log, std::u
       return fail(errc::malformed, "the frame at byte ", at, " has changes ", out.sequence + 1, " to ", last,
                   ", the file of the index ends at ", from);
     if (last > from) {
-      byte_reader in(payload);
-      // every change has a key; those that are not `erase` have a vector
-      if (frame.changes > frame.bytes / record_bytes)
-        return fail(errc::malformed, "the frame at byte ", at, " of ", frame.bytes, " bytes has ", frame.changes, " changes");
-      values.clear(), changes.clear();
-      values.reserve(payload.size() / sizeof(float));
-      for (std::uint32_t i = 0; i < frame.changes; ++i) {
-        auto const kind = in.read<std::uint32_t>();
-        in.skip(4);
-        auto const key = in.read<std::uint64_t>();
-        std::size_t const n = kind == static_cast<std::uint32_t>(change_kind::erase) ? 0 : static_cast<std::size_t>(dimensions);
-        if (kind < 1 || kind > 3 || in.remaining() / sizeof(float) < n)
-          return fail(errc::malformed, "the frame at byte ", at, ": change ", i, " of kind ", kind, " does not fit");
-        std::size_t const begin = values.size();
-        for (std::size_t e = 0; e < n; ++e) values.push_back(in.read<float>());
-        changes.push_back({static_cast<change_kind>(kind), key, std::span<float const>(values).subspan(begin)});
-      }
-      if (in.remaining() != 0) return fail(errc::malformed, "the frame at byte ", at, " has ", in.remaining(), " bytes too many");
+      if (auto good = read_changes(payload, frame.changes, dimensions, values, changes); !good)
+        return error(good.error().code(), "the frame at byte ", at, ": ", good.error().message());
       if (auto done = apply(std::span<index_change const>(changes)); !done)
         return error(done.error().code(), "the frame at byte ", at, ": ", done.error().message());
       out.report.replayed += frame.changes;

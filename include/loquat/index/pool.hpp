@@ -15,6 +15,18 @@
 
 namespace loquat::detail {
 
+/// A number that others write meanwhile; what they wrote before it is seen.
+template <class T> constexpr T load_word(T const& word) noexcept {
+  return std::is_constant_evaluated() ? word : __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+/// Writes a number that others read meanwhile.
+template <class T> constexpr void store_word(T& word, std::type_identity_t<T> value) noexcept {
+  if (std::is_constant_evaluated())
+    word = value;
+  else
+    __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+
 /// What arrays are allocated in.
 struct alignas(64) cache_line {
   std::byte bytes[64];

@@ -7,11 +7,14 @@
 #include <loquat/index/pool.hpp>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 namespace loquat::detail {
 
@@ -38,6 +41,11 @@ template <Metric M, class C, class Allocator> class vectors {
  public:
   using coder = typename coder_for<C, M>::type;
   using query = typename coder::query;
+  /// The code of one vector that is not stored.
+  struct one {
+    std::vector<typename coder::element> code; ///< [elements]
+    typename coder::factors factors;
+  };
 
   constexpr vectors(std::size_t dimensions, Allocator const& allocator)
       : coder_(dimensions), codes_(allocator), factors_(allocator) {}
@@ -58,6 +66,7 @@ template <Metric M, class C, class Allocator> class vectors {
       if (again || coder_.learned().empty()) coder_.train(rows);
   }
   constexpr std::size_t bytes() const noexcept { return codes_.bytes() + factors_.bytes(); }
+  constexpr std::size_t code_bytes() const noexcept { return coder_.elements() * sizeof(typename coder::element); }
   constexpr void grow(std::size_t slots) {
     codes_.grow(slots * coder_.elements());
     if constexpr (has_factors) factors_.grow(slots);
@@ -66,6 +75,28 @@ template <Metric M, class C, class Allocator> class vectors {
   constexpr void write(std::size_t slot, float const* x) {
     typename coder::factors none{};
     coder_.encode(x, codes_.data() + slot * coder_.elements(), has_factors ? factors_[slot] : none);
+  }
+  /// Encodes a vector that is not stored.
+  constexpr void write(one& to, float const* x) const {
+    to.code.resize(coder_.elements());
+    to.factors = {};
+    coder_.encode(x, to.code.data(), to.factors);
+  }
+  /// Whether the codes of two slots are equal.
+  constexpr bool same(std::size_t a, std::size_t b) const noexcept { return same(code_at(a), factors_of(a), b); }
+  constexpr bool same(one const& a, std::size_t b) const noexcept { return same(a.code.data(), a.factors, b); }
+  /// A number that is the same for the same codes.
+  constexpr std::uint64_t hash(std::size_t slot) const noexcept {
+    std::uint64_t z = 0;
+    for (auto const e : std::span(code_at(slot), coder_.elements())) {
+      std::uint64_t bits = 0;
+      if constexpr (std::is_floating_point_v<typename coder::element>)
+        bits = std::bit_cast<std::uint32_t>(e + 0.0f);
+      else
+        bits = e;
+      z = (z ^ z >> 29 ^ bits) * 0x9e3779b97f4a7c15u;
+    }
+    return z;
   }
   /// A stored vector to another slot.
   constexpr void copy(std::size_t from, std::size_t to) noexcept {
@@ -91,6 +122,18 @@ template <Metric M, class C, class Allocator> class vectors {
   }
 
  private:
+  constexpr typename coder::element const* code_at(std::size_t slot) const noexcept {
+    return codes_.data() + slot * coder_.elements();
+  }
+  constexpr bool same(typename coder::element const* code, typename coder::factors const& f, std::size_t b) const noexcept {
+    if (!std::equal(code, code + coder_.elements(), code_at(b))) return false;
+    if constexpr (has_factors) {
+      using bytes = std::array<unsigned char, sizeof f>;
+      return std::bit_cast<bytes>(f) == std::bit_cast<bytes>(factors_of(b));
+    } else {
+      return true;
+    }
+  }
   static constexpr bool has_factors = !std::is_empty_v<typename coder::factors>;
   constexpr typename coder::factors factors_of(std::size_t slot) const noexcept {
     if constexpr (has_factors)

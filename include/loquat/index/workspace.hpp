@@ -3,6 +3,7 @@
 /// What a search in a graph needs: the nearest nodes so far, in order, and which were seen.
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,58 +23,71 @@ struct candidate {
   }
 };
 
-/// The nearest candidates in ascending order, at most a given number; and which of them were gone on from.
+/// The nearest candidates in ascending order, at most a given number; and which of them were gone on from. Each is one
+/// number: the distance as an integer of the same order, the node, and a mark.
 class nearest {
  public:
   constexpr void begin(std::size_t most) {
     most_ = most, size_ = 0, next_ = 0;
     if (items_.size() < most + 1) items_.resize(most + 1);
+    bound_ = ~std::uint64_t{0};
   }
   constexpr std::size_t size() const noexcept { return size_; }
-  constexpr std::span<candidate const> items() const noexcept { return {items_.data(), size_}; }
   constexpr bool full() const noexcept { return size_ == most_; }
-  /// What an insertion must be nearer than.
-  constexpr float bound() const noexcept { return full() ? items_[size_ - 1].distance : __builtin_inff(); }
+  /// What an insertion must not be further than.
+  constexpr float bound() const noexcept { return full() ? unpacked(items_[size_ - 1]).distance : __builtin_inff(); }
 
   /// Where it went from `next` on: 0 if it is what is gone on from next; the largest number if nowhere.
   constexpr std::size_t insert(candidate c) noexcept {
-    if (full() && !(c < unmarked(items_[size_ - 1]))) return static_cast<std::size_t>(-1);
-    std::size_t at = size_;
-    for (std::size_t low = 0; low < at;) {
-      std::size_t const middle = (low + at) / 2;
-      if (c < unmarked(items_[middle]))
-        at = middle;
-      else
-        low = middle + 1;
+    std::uint64_t const item = packed(c);
+    if (item >= bound_) return static_cast<std::size_t>(-1);
+    std::size_t at = 0; // of the first item that is larger, without branches
+    for (std::size_t left = size_; left > 0;) {
+      std::size_t const half = (left + 1) / 2;
+      at += items_[at + half - 1] < item ? half : 0;
+      left -= half;
     }
     std::size_t const kept = size_ - (full() ? 1 : 0);
     std::copy_backward(items_.data() + at, items_.data() + kept, items_.data() + kept + 1);
-    items_[at] = c;
+    items_[at] = item;
     size_ = kept + 1;
+    if (full()) bound_ = items_[size_ - 1] & ~mark;
     next_ = std::min(next_, at);
     return at - next_;
   }
   /// The nearest that was not gone on from yet, or null; marks it.
   constexpr candidate const* next() noexcept {
-    while (next_ < size_ && (items_[next_].node & mark) != 0) ++next_;
+    while (next_ < size_ && (items_[next_] & mark) != 0) ++next_;
     if (next_ == size_) return nullptr;
-    last_ = unmarked(items_[next_]);
-    items_[next_++].node |= mark;
+    last_ = unpacked(items_[next_]);
+    items_[next_++] |= mark;
     return &last_;
   }
-  /// Takes the marks away: the search is over.
-  constexpr std::span<candidate> finish() noexcept {
-    for (std::size_t i = 0; i < size_; ++i) items_[i] = unmarked(items_[i]);
-    return {items_.data(), size_};
+  /// All of them, for the caller to change; until the next `finish`.
+  constexpr std::span<candidate> finish() {
+    if (finished_.size() < size_) finished_.resize(items_.size());
+    for (std::size_t i = 0; i < size_; ++i) finished_[i] = unpacked(items_[i]);
+    return {finished_.data(), size_};
   }
 
-  static constexpr std::uint32_t mark = std::uint32_t{1} << 31;
-
  private:
-  static constexpr candidate unmarked(candidate c) noexcept { return {c.distance, c.node & ~mark}; }
+  static constexpr std::uint64_t mark = 1; // below the node, which has 31 bits
 
-  std::vector<candidate> items_;
+  static constexpr std::uint64_t packed(candidate c) noexcept {
+    auto const bits = std::bit_cast<std::uint32_t>(c.distance + 0.0f); // there is one zero
+    std::uint32_t const ordered = bits ^ ((bits >> 31) != 0 ? 0xffffffffu : 0x80000000u);
+    return std::uint64_t{ordered} << 32 | std::uint64_t{c.node} << 1;
+  }
+  static constexpr candidate unpacked(std::uint64_t item) noexcept {
+    auto const ordered = static_cast<std::uint32_t>(item >> 32);
+    std::uint32_t const bits = ordered ^ ((ordered >> 31) != 0 ? 0x80000000u : 0xffffffffu);
+    return {std::bit_cast<float>(bits), static_cast<std::uint32_t>(item) >> 1};
+  }
+
+  std::vector<std::uint64_t> items_;
+  std::vector<candidate> finished_;
   candidate last_{};
+  std::uint64_t bound_ = 0;
   std::size_t most_ = 0, size_ = 0, next_ = 0;
 };
 

@@ -164,7 +164,9 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     constexpr std::size_t most = 64;
     for (std::size_t first = 0; first < n; first += most) {
       std::size_t const count = std::min(most, n - first);
-      std::int32_t products[most]{};
+      std::int32_t products[most];
+      if (!std::is_constant_evaluated())
+        for (std::size_t i = first; i < first + count; ++i) __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
       if (!std::is_constant_evaluated()) {
         std::size_t const stride = elements() * sizeof(element);
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,

@@ -106,8 +106,8 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
 
   // calls f(rows, i) for four rows at a time, then for single ones; those `ahead` are fetched meanwhile
   template <class F, class T> LOQUAT_INLINE static void in_groups(row_list const& list, F f, T const*) noexcept {
-    constexpr std::size_t ahead = 4;
     std::size_t const lines = (list.stride + line - 1) / line;
+    std::size_t const ahead = lines >= 8 ? 4 : lines >= 4 ? 8 : lines >= 2 ? 16 : 32;
     auto const fetch = [&](std::size_t i) LOQUAT_INLINE_LAMBDA {
       auto const* const row = list.at<char>(i);
       for (std::size_t l = 0; l < lines; ++l) __builtin_prefetch(row + l * line);
