@@ -1,6 +1,7 @@
 /// \file
 /// The graph index against the exact one; insertion by threads, erasing, constant evaluation, memory.
 #include <loquat/index/codecs/binary.hpp>
+#include <loquat/index/codecs/pq.hpp>
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/flat.hpp>
 #include <loquat/index/hnsw.hpp>
@@ -97,6 +98,8 @@ TEST_CASE("the graph finds what the exact index finds, with every metric and cod
   CHECK(recall_of_new<l2, sq8, rerank<f32>>() >= 0.98);
   CHECK(recall_of_new<cosine, rabitq<4>, rerank<f32>>() >= 0.97);
   CHECK(recall_of_new<l2, rabitq<1>, rerank<f16>>() >= 0.7);
+  CHECK(recall_of_new<cosine, pq<12>, rerank<f16>>() >= 0.9);
+  CHECK(recall_of_new<l2, pq<12>>() >= 0.6);
 }
 
 TEST_CASE("one by one or many at once, in any order, with any number of threads") {
@@ -250,6 +253,32 @@ TEST_CASE("threads insert, erase and search at the same time") {
   CHECK(!wrong);
   CHECK(index.size() == 4 * n - (4 * n + 2) / 3);
   CHECK(recall<l2>(index, rows, d) >= 0.9);
+}
+
+TEST_CASE("a codec of code books learns from the first vectors, or says that it must") {
+  std::size_t const n = 400, d = 8;
+  auto const rows = random_rows(n, d);
+  using index = hnsw<l2, pq<4>, rerank<pq<8>>>;
+  index single{{.dimensions = d}};
+  CHECK(single.insert(1, std::span(rows).first(d)).error().message().find("pq4 learns from vectors first") !=
+        std::string_view::npos);
+  std::uint64_t const one[]{1};
+  CHECK(!single.insert(one, std::span(rows).first(d), pool(1)));
+  CHECK(single.empty());
+  hit found[1];
+  CHECK(single.search(std::span(rows).first(d), found).value() == 0);
+  REQUIRE(single.train(rows));
+  CHECK(single.insert(1, std::span(rows).first(d)));
+  // what was learned stays: a batch of few vectors does not replace it
+  index many{{.dimensions = d}}, few{{.dimensions = d}};
+  REQUIRE(many.train(rows));
+  REQUIRE(many.insert(keys_below(2), std::span(rows).first(2 * d), pool(1)));
+  REQUIRE(few.insert(keys_below(2), std::span(rows).first(2 * d), pool(1)));
+  auto const x = std::span(rows).subspan(9 * d, d);
+  hit of_many[1], of_few[1];
+  CHECK(many.search(x, of_many).value() == 1);
+  CHECK(few.search(x, of_few).value() == 1);
+  CHECK(of_many[0].distance != of_few[0].distance);
 }
 
 } // namespace index_hnsw_test
