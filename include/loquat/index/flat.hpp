@@ -114,8 +114,8 @@ template <Metric M, class... Parts> class flat {
   /// The nearest vectors to x [dimensions], nearest first, as many as `out` has room for and there are; how many.
   /// Equal distances: the one inserted first. `passes` says which may be found.
   template <KeyFilter Filter = every_key>
-  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w,
-                                       search_options = {}, Filter const& passes = {}) const {
+  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w, search_options = {},
+                                       Filter const& passes = {}) const {
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good.error();
     passage const in(gate_);
     if (size_ == 0 || out.empty()) return std::size_t{0};
@@ -135,8 +135,8 @@ template <Metric M, class... Parts> class flat {
 
   /// All vectors at most `radius` from x [dimensions], nearest first, to `found`; how many.
   template <KeyFilter Filter = every_key>
-  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found, workspace& w,
-                                              search_options = {}, Filter const& passes = {}) const {
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              workspace& w, search_options = {}, Filter const& passes = {}) const {
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good.error();
     if (!(radius == radius)) return fail(errc::argument, "the radius of a search is not a number");
     passage const in(gate_);
@@ -153,7 +153,8 @@ template <Metric M, class... Parts> class flat {
   }
   template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
-                                              search_options options = {}, Filter const& passes = {}) const { ///< \overload
+                                              search_options options = {},
+                                              Filter const& passes = {}) const { ///< \overload
     workspace w;
     return search_within(x, radius, found, w, options, passes);
   }

@@ -156,8 +156,8 @@ template <Metric M, class Parts> class graph {
     return best.node;
   }
 
-  /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on do
-  /// not exist. `Distinct`: without those that are the same as another (`twins`).
+  /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on
+  /// do not exist. `Distinct`: without those that are the same as another (`twins`).
   template <bool Distinct = false>
   constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
     begin_walk(w, start, ef, limit);
@@ -169,8 +169,9 @@ template <Metric M, class Parts> class graph {
     }
   }
 
-  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, keeping up to `front`
-  /// of any kind. False if it ended before it was sure: with all of the front gone on from, or more than `budget` measured.
+  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, keeping up to
+  /// `front` of any kind. False if it ended before it was sure: with all of the front gone on from, or more than
+  /// `budget` measured.
   template <class Accept>
   constexpr bool walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t front, std::size_t budget,
                       std::size_t limit, Accept const& accept) const {
@@ -277,10 +278,10 @@ template <Metric M, class Parts> class graph {
     edges.write(from, level, std::span(w.numbers).first(n));
   }
 
-  // Vectors that are the same would fill each other's lists, and lead nowhere else. So of each one that is stored more than
-  // once, one node has neighbours as any other, and its twins make a tree that hangs from it by an edge: edges on level 0
-  // between nodes of the same code, at most three of each, first in its list and never pruned. Insertions do not look
-  // into trees.
+  // Vectors that are the same would fill each other's lists, and lead nowhere else. So of each one that is stored more
+  // than once, one node has neighbours as any other, and its twins make a tree that hangs from it by an edge: edges on
+  // level 0 between nodes of the same code, at most three of each, first in its list and never pruned. Insertions do
+  // not look into trees.
 
   /// Whether two slots are.
   constexpr bool same(workspace& w, std::uint32_t a, std::uint32_t b) const {
@@ -325,7 +326,8 @@ template <Metric M, class Parts> class graph {
     }
   }
   /// `prune`, for the list of a slot that begins with its twins, which stay.
-  constexpr std::size_t prune_others(workspace& w, std::uint32_t from, unsigned level, std::size_t n, std::size_t most) const {
+  constexpr std::size_t prune_others(workspace& w, std::uint32_t from, unsigned level, std::size_t n,
+                                     std::size_t most) const {
     std::uint32_t stay[most_twins]{};
     std::size_t const kept = level == 0 ? twins(w, from, std::min(n, most_twins)) : 0;
     auto const begin = w.numbers.begin();

@@ -186,8 +186,9 @@ template <Metric M, class... Parts> class hnsw {
   /// All vectors at most `radius` from x [dimensions], nearest first, to `found`; how many. Approximate: a search grows
   /// until what it finds lies beyond by an eighth; `options.ef` is what it begins with.
   template <KeyFilter Filter = every_key>
-  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found, workspace& w,
-                                              search_options options = {}, Filter const& passes = {}) const {
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              workspace& w, search_options options = {},
+                                              Filter const& passes = {}) const {
     if (auto good = check(x); !good) return good.error();
     if (!(radius == radius)) return fail(errc::argument, "the radius of a search is not a number");
     passage const in(gate_);
@@ -208,9 +209,11 @@ template <Metric M, class... Parts> class hnsw {
   }
   template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
-                                              search_options options = {}, Filter const& passes = {}) const { ///< \overload
+                                              search_options options = {},
+                                              Filter const& passes = {}) const { ///< \overload
     result<std::size_t> inside = std::size_t{0};
-    (void)with_spare([&](workspace& w) { return inside = search_within(x, radius, found, w, options, passes), result<void>(); });
+    (void)with_spare(
+        [&](workspace& w) { return inside = search_within(x, radius, found, w, options, passes), result<void>(); });
     return inside;
   }
 
@@ -369,7 +372,8 @@ template <Metric M, class... Parts> class hnsw {
   constexpr result<void> make_room(std::size_t n) {
     if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     std::size_t const used = graph_.size, slots = graph_.edges.slots();
-    if (n > options_.most - used + free_.size()) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
+    if (n > options_.most - used + free_.size())
+      return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
     if (std::min(used + n, options_.most) <= slots) return {};
     closure const alone(gate_);
     grow(std::min(std::max({used + n, slots + slots / 2, std::size_t{64}}), options_.most)); // beyond, free ones do
@@ -466,9 +470,11 @@ template <Metric M, class... Parts> class hnsw {
   }
 
   constexpr void find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
-                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots, workspace& w) const;
+                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots,
+                            workspace& w) const;
   template <Executor E, class Progress> constexpr void mend(E const& threads, Progress const& progress);
-  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs, detail::link_plan& lists) const;
+  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
+                            detail::link_plan& lists) const;
   constexpr std::vector<detail::heir> regroup_twins(workspace& w);
 
   // f(workspace), with one that an earlier call left.

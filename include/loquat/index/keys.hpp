@@ -50,8 +50,10 @@ template <class Allocator> class key_table {
     store_word(table_[i], 0);
     store_word(moves_, moves_ + 1);
   }
-  /// The slots of a key that f(slot) accepts, to `out` from its n-th element on; the new n. Beside a thread that writes.
-  template <class F> constexpr std::size_t read(std::uint64_t key, std::vector<std::uint32_t>& out, std::size_t n, F f) const {
+  /// The slots of a key that f(slot) accepts, to `out` from its n-th element on; the new n. Beside a thread that
+  /// writes.
+  template <class F>
+  constexpr std::size_t read(std::uint64_t key, std::vector<std::uint32_t>& out, std::size_t n, F f) const {
     if (table_.size() == 0) return n;
     for (;;) {
       std::uint32_t const moves = load_word(moves_);
