@@ -22,12 +22,12 @@ namespace index_file_test {
 using namespace loquat;
 
 constexpr bool every_flip_changes_a_checksum() {
-  for (std::size_t size = 0; size < 45; ++size) {
+  for (std::size_t size : {0u, 1u, 8u, 31u, 33u, 44u}) {
     std::byte bytes[45]{};
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 37);
     auto const sum = checksum({bytes, size});
     if (sum == checksum({bytes, size}, 1) || (size > 0 && sum == checksum({bytes, size - 1}))) return false;
-    for (std::size_t bit = 0; bit < size * 8; bit += 3) {
+    for (std::size_t bit = 0; bit < size * 8; bit += 5) {
       bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
       if (sum == checksum({bytes, size})) return false;
       bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
