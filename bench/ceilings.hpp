@@ -3,11 +3,11 @@
 /// The two ceilings every figure is a fraction of: how many bytes a second this machine reads from memory, and how many
 /// 8-bit multiply-adds a second its vector units do.
 
+#include "timing.hpp"
+
 #include <loquat/parallel/pool.hpp>
 #include <loquat/simd/targets.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -19,18 +19,6 @@ template <simd::target> struct ceilings;
 #include <loquat/simd/foreach_target.hpp>
 
 namespace bench {
-
-/// Seconds that f() takes.
-template <class F> double seconds(F&& f) {
-  auto const begin = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-inline double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values.empty() ? 0 : values[values.size() / 2];
-}
 
 /// Measures the ceilings again and again: machines drift, so every figure should stand beside ceilings of its own moment.
 class ceilings {

@@ -14,11 +14,17 @@
 /// | `Sampler` | generate/sampler.hpp | logits → token |
 /// | `BlockFormat` | quant/block.hpp | how weights are stored |
 /// | `Embedder` | embed/embedder.hpp | text → vector |
+/// | `VectorIndex` | index/vector_index.hpp | vector → nearest keys |
+/// | `Metric` | index/metric.hpp | what near means |
+/// | `Codec` | index/codec.hpp | how vectors are kept |
 /// | `Executor` | parallel/executor.hpp | threads for a backend's loops |
 
 #include <loquat/backend/backend.hpp>
 #include <loquat/embed/embedder.hpp>
 #include <loquat/generate/sampler.hpp>
+#include <loquat/index/codec.hpp>
+#include <loquat/index/metric.hpp>
+#include <loquat/index/vector_index.hpp>
 #include <loquat/model/eviction.hpp>
 #include <loquat/model/model.hpp>
 #include <loquat/model/transformer.hpp>

@@ -25,6 +25,7 @@
 #include <loquat/format/gguf_writer.hpp>
 #include <loquat/format/safetensors.hpp>
 #include <loquat/format/safetensors_writer.hpp>
+#include <loquat/format/vectors.hpp>
 #include <loquat/generate/adjust.hpp>
 #include <loquat/generate/choose.hpp>
 #include <loquat/generate/decode.hpp>
@@ -33,6 +34,13 @@
 #include <loquat/generate/sampler.hpp>
 #include <loquat/generate/stop.hpp>
 #include <loquat/generate/truncate.hpp>
+#include <loquat/index/codecs/binary.hpp>
+#include <loquat/index/codecs/pq.hpp>
+#include <loquat/index/codecs/scalar.hpp>
+#include <loquat/index/file.hpp>
+#include <loquat/index/flat.hpp>
+#include <loquat/index/hnsw.hpp>
+#include <loquat/index/pipe.hpp>
 #include <loquat/model/adaptable.hpp>
 #include <loquat/model/hooks.hpp>
 #include <loquat/model/load.hpp>

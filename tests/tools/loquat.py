@@ -328,6 +328,110 @@ class Generate(Case):
             self.assertEqual(found, golden["greedy"])
 
 
+def fvecs(rows):
+    return b"".join(struct.pack(f"<i{len(row)}f", len(row), *row) for row in rows)
+
+
+class Index(Case):
+    def setUp(self):
+        super().setUp()
+        self.rows = [[x, y] for y in range(20) for x in range(20)]
+        self.base = self.file("base.fvecs", fvecs(self.rows))
+        self.out = self.folder / "out.index"
+
+    def build(self, *options, status=DONE, **more):
+        return self.ends(run("index", "build", self.base, self.out, *options, **more), status)
+
+    def search(self, *arguments):
+        lines = self.ends(run("index", "search", self.out, *arguments), DONE).stdout.decode().splitlines()
+        return [tuple(map(float, line.split("\t"))) for line in lines]
+
+    def test_help(self):
+        text = self.ends(run("index", "--help"), DONE).stdout.decode()
+        for command in ("build", "search", "info"):
+            self.assertIn(f"  index {command} ", text)
+            own = self.ends(run("index", command, "--help"), DONE).stdout.decode()
+            self.assertTrue(own.startswith(f"usage: loquat index {command} [OPTION]... "))
+            self.assertIn(f"examples:\n  loquat index {command} ", own)
+        self.complains(MISUSED, "index", about=["build, search or info?"])
+        self.complains(MISUSED, "index", "biuld", about=["unknown command biuld"])
+
+    def test_the_nearest_are_found(self):
+        self.assertRegex(self.build().stdout, rb"^400 vectors of 2 in [\d.]+ s, \d+ vectors/s; [\d.]+ kB, \d+ bytes each\n$")
+        self.assertEqual(self.search("3,4.25", "--k", "2"), [(83, 0.0625), (103, 0.5625)])
+        self.assertEqual(self.search("--k", "1", "--", "-1,0"), [(0, 1)])
+        query = self.file("query.csv", b"x,y\n0,0\n19,19\n")
+        self.assertEqual(self.search(query, "--k", "1"), [(0, 0, 0), (1, 399, 0)])
+        self.assertEqual(len(self.search("3,4", "--k", "1000")), 400)
+
+    def test_every_metric_and_codec_comes_back(self):
+        for metric, codec, rerank in [("l2", "f16", ""), ("l2", "sq8", "f32"), ("cosine", "rabitq4", "f32"), ("l2", "rabitq1", "f16"),
+                                      ("inner_product", "sq8", ""), ("l2", "pq32", "f16"), ("jaccard", "binary", ""), ("hamming", "", "")]:
+            with self.subTest(metric=metric, codec=codec):
+                self.build("--metric", metric, *(["--codec", codec] if codec else []), *(["--rerank", rerank] if rerank else []))
+                self.assertEqual(len(self.search("3,4", "--k", "5")), 5)
+                text = self.ends(run("index", "info", self.out, "--verify"), DONE).stdout.decode().lower()
+                self.assertRegex(text, rf"(?m)^metric +{metric}$")
+                self.assertRegex(text, rf"(?m)^codec +{codec or 'binary'}" + (f", measured again with {rerank}$" if rerank else "$"))
+                self.assertRegex(text, r"(?m)^vectors +400 of 2$")
+                self.assertIn("checked", text)
+
+    def setup_vectors(self):
+        self.rows = [[(i * 7919 + d * d * 104729 + i * d * 31) % 1009 / 1009 for d in range(16)] for i in range(600)]
+        self.base = self.file("base.fvecs", fvecs(self.rows))
+
+    def test_recall_is_that_of_the_truth(self):
+        self.setup_vectors()
+        queries = self.rows[::60]
+        truth = b""
+        for q in queries:
+            order = sorted(range(len(self.rows)), key=lambda i: sum((a - b) ** 2 for a, b in zip(q, self.rows[i])))
+            truth += struct.pack("<i10i", 10, *order[:10])
+        self.build()
+        arguments = self.file("q.fvecs", fvecs(queries)), "--truth", self.file("t.ivecs", truth), "--k", "5", "--ef", "300"
+        done = self.ends(run("index", "search", self.out, *arguments), DONE)
+        self.assertRegex(done.stdout, rb"^recall@5 (1\.0000|0\.9[0-9]+) of 10 queries, \d+ queries/s\n$")
+        wrong = self.file("t.ivecs", struct.pack("<i5i", 5, *[9999] * 5) * 10)
+        self.assertIn(b"recall@5 0.0000", self.ends(run("index", "search", self.out, *arguments), DONE).stdout)
+        self.complains(FAILED, "index", "search", self.out, arguments[0], "--truth", wrong, about=["t.ivecs", "too few"])
+
+    def test_the_file_does_not_depend_on_threads(self):
+        self.setup_vectors()
+        for codec in ("sq8", "f32"):
+            self.build("--threads", "1", "--codec", codec)
+            first = self.out.read_bytes()
+            self.build("--threads", "3", "--codec", codec)
+            self.assertEqual(self.out.read_bytes(), first)
+
+    def test_what_is_wrong_is_named_and_leaves_nothing(self):
+        for options, about in [(["--metric", "l3"], ["l3: expected l2"]), (["--codec", "pq7"], ["pq7", "sq8 + f32"]),
+                               (["--m", "1"], ["2 to 256"]), (["--codec", "sq8", "--rerank", "sq8"], ["--rerank sq8"])]:
+            self.complains(MISUSED, "index", "build", self.base, self.out, *options, about=about)
+        for name, content, about in [("x.csv", b"1,2\n3,x\n", ['row 1: "x" is no number']), ("x.fvecs", b"123", ["byte 0"]),
+                                     ("x.csv", b"", ["has no vectors"]), ("x.txt", b"1", [".fvecs, .bvecs"]),
+                                     ("x.fvecs", fvecs([[1, float("nan")]]), ["x.fvecs", "not a finite number"])]:
+            self.complains(FAILED, "index", "build", self.file(name, content), self.out, about=about)
+        self.complains(FAILED, "index", "build", self.folder / "none.npy", self.out, about=["none.npy"])
+        self.complains(FAILED, "index", "build", self.base, self.base, about=["is the input"])
+        zero = self.file("zero.csv", b"1,1\n0,0\n")
+        self.complains(FAILED, "index", "build", zero, self.out, "--metric", "cosine", about=["zero.csv", "vector 1", "length 0"])
+        self.assertFalse(self.out.exists())
+
+    def test_files_that_are_no_index(self):
+        self.build()
+        content = self.out.read_bytes()
+        for name, part in ("cut", content[:-1]), ("head", content[:100]), ("other", self.base.read_bytes()), ("empty", b""):
+            path = self.file(name, part)
+            self.complains(FAILED, "index", "search", path, "1,2", about=[name])
+            self.complains(FAILED, "index", "info", path, about=[name])
+        flipped = bytearray(content)
+        flipped[-30] ^= 4
+        done = self.ends(run("index", "info", self.file("flipped", bytes(flipped)), "--verify"), FAILED)
+        self.assertIn("flipped", done.stderr)
+        self.complains(FAILED, "index", "search", self.out, "1,2,3", about=["QUERY: vectors of 3 numbers, the index has 2"])
+        self.complains(FAILED, "index", "search", self.out, "one", about=["QUERY"])
+
+
 class Inspect(Case):
     def json(self, path):
         return json.loads(self.ends(run("inspect", path, "--json"), DONE).stdout)

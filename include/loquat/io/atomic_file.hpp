@@ -41,13 +41,14 @@ class atomic_file {
   /// Appends bytes.
   result<void> write(std::span<std::byte const> bytes) { return handle_.write(temporary_, bytes); }
 
-  /// Puts the file in place, once.
+  /// Puts the file in place, once. It is there even after a power cut.
   result<void> commit() {
     if (auto synced = handle_.sync(temporary_); !synced) return synced;
     handle_.close(); // Windows renames no open file
     auto renamed = detail::rename_file(temporary_, path_);
-    if (renamed) temporary_.clear();
-    return renamed;
+    if (!renamed) return renamed;
+    temporary_.clear();
+    return detail::sync_folder(path_);
   }
 
  private:

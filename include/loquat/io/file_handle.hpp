@@ -121,6 +121,22 @@ class file_handle {
     return file;
   }
 
+  /// Opens an existing file for writing behind its end.
+  static result<file_handle> append(std::string const& path) {
+    file_handle file;
+#if defined(_WIN32)
+    auto const handle = CreateFileW(wide(path).c_str(), GENERIC_WRITE, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
+                                    FILE_ATTRIBUTE_NORMAL, nullptr);
+    if (handle == INVALID_HANDLE_VALUE) return system_error(path, "cannot open");
+    file.native_ = handle;
+    if (!SetFilePointerEx(handle, LARGE_INTEGER{}, nullptr, FILE_END)) return system_error(path, "cannot open");
+#else
+    file.native_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file.native_ == closed) return system_error(path, "cannot open");
+#endif
+    return file;
+  }
+
   /// Size of the file now, in bytes. `path` is for the message.
   result<std::uint64_t> size(std::string_view path) const {
 #if defined(_WIN32)
@@ -203,6 +219,21 @@ inline result<void> rename_file(std::string const& from, std::string const& to) 
     return system_error(to, "cannot be put in place");
 #else
   if (std::rename(from.c_str(), to.c_str()) != 0) return system_error(to, "cannot be put in place");
+#endif
+  return {};
+}
+
+/// Waits until the names in the folder of a file are on the disk, where systems make that a question of its own.
+inline result<void> sync_folder([[maybe_unused]] std::string const& path) {
+#if !defined(_WIN32) && !defined(__wasi__)
+  auto const slash = path.find_last_of('/');
+  std::string const folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+  int const handle = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+  if (handle < 0) return errno == EACCES ? result<void>() : system_error(folder, "cannot open");
+  bool const done = ::fsync(handle) == 0 || errno == EINVAL || errno == ENOTSUP; // not every file system can
+  auto failure = done ? error() : system_error(folder, "cannot write");
+  ::close(handle);
+  if (!done) return failure;
 #endif
   return {};
 }

@@ -232,6 +232,14 @@ LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept {
   return {in_order(_mm256_add_epi32(sums.lo, _mm256_madd_epi16(a.lo, b.lo))),
           in_order(_mm256_add_epi32(sums.hi, _mm256_madd_epi16(a.hi, b.hi)))};
 }
+LOQUAT_INLINE i16x32 load_pairs(std::int16_t const* p) noexcept {
+  auto const* const words = reinterpret_cast<__m256i const*>(p);
+  return {_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1)};
+}
+LOQUAT_INLINE void store_sums(std::int32_t* p, i32x16 a, i32x16 b, i32x16 c, i32x16 d) noexcept {
+  store_sums_of_8(p, _mm256_add_epi32(a.lo, a.hi), _mm256_add_epi32(b.lo, b.hi), _mm256_add_epi32(c.lo, c.hi),
+                  _mm256_add_epi32(d.lo, d.hi));
+}
 LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
   __m256i const low_half = _mm256_set1_epi32(0xffff); // 0 of the integer that NaN becomes

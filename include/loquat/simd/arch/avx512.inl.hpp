@@ -184,6 +184,13 @@ LOQUAT_INLINE i32x16 zero_i32x16() noexcept { return {_mm512_setzero_si512()}; }
 LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept {
   return {_mm512_dpwssd_epi32(sums.v, a.v, b.v)};
 }
+LOQUAT_INLINE i16x32 load_pairs(std::int16_t const* p) noexcept { return {_mm512_loadu_si512(p)}; }
+LOQUAT_INLINE __m256i folded(i32x16 a) noexcept {
+  return _mm256_add_epi32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
+}
+LOQUAT_INLINE void store_sums(std::int32_t* p, i32x16 a, i32x16 b, i32x16 c, i32x16 d) noexcept {
+  store_sums_of_8(p, folded(a), folded(b), folded(c), folded(d));
+}
 LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept { return {_mm512_cvtepi32_ps(a.v)}; }
 LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));

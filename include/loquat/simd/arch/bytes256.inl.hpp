@@ -306,4 +306,11 @@ LOQUAT_INLINE float max_of_8(__m256 a) noexcept {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+// the sums of four times eight
+LOQUAT_INLINE void store_sums_of_8(std::int32_t* p, __m256i a, __m256i b, __m256i c, __m256i d) noexcept {
+  __m256i const halves = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1)));
+}
+
 } // namespace loquat::simd::inline LOQUAT_SIMD_ABI::LOQUAT_TARGET_NS

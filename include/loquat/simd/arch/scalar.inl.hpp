@@ -134,6 +134,19 @@ LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept { //
 LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept {
   return lanewise([&](std::size_t i) { return static_cast<float>(a.v[i]); });
 }
+LOQUAT_INLINE i16x32 load_pairs(std::int16_t const* p) noexcept {
+  i16x32 r;
+  std::memcpy(r.v, p, sizeof r.v);
+  return r;
+}
+LOQUAT_INLINE std::int32_t sum(i32x16 a) noexcept {
+  std::int32_t total = 0;
+  for (std::int32_t lane : a.v) total += lane;
+  return total;
+}
+LOQUAT_INLINE void store_sums(std::int32_t* p, i32x16 a, i32x16 b, i32x16 c, i32x16 d) noexcept { // of each, four
+  p[0] = sum(a), p[1] = sum(b), p[2] = sum(c), p[3] = sum(d);
+}
 // rounded to the nearest integers, ties to even, |a| ≤ 32767; 0 for NaN and infinity
 LOQUAT_INLINE void store_nearest_i16(std::int16_t* p, f32x16 a) noexcept {
   for (std::size_t i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(math::nearest(a.v[i]));

@@ -160,6 +160,16 @@ LOQUAT_INLINE i32x16 add_products(i32x16 sums, i16x32 a, i16x32 b) noexcept {
   for (std::size_t i = 0; i < 4; ++i) sums.v[i] += pair_products(a.v[i], b.v[i]);
   return sums;
 }
+LOQUAT_INLINE i16x32 load_pairs(std::int16_t const* p) noexcept {
+  return {{load_as<i16x8>(p), load_as<i16x8>(p + 8), load_as<i16x8>(p + 16), load_as<i16x8>(p + 24)}};
+}
+LOQUAT_INLINE std::int32_t sum(i32x16 a) noexcept {
+  i32x4 const s = a.v[0] + a.v[1] + (a.v[2] + a.v[3]);
+  return s[0] + s[1] + (s[2] + s[3]);
+}
+LOQUAT_INLINE void store_sums(std::int32_t* p, i32x16 a, i32x16 b, i32x16 c, i32x16 d) noexcept {
+  p[0] = sum(a), p[1] = sum(b), p[2] = sum(c), p[3] = sum(d);
+}
 LOQUAT_INLINE f32x16 to_floats(i32x16 a) noexcept {
   return each([](i32x4 x) { return to_floats(x); }, a);
 }

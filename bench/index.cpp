@@ -1,0 +1,318 @@
+// The graph index with several codecs: recall against queries per second, build time, memory; beside other programs.
+#include "curves.hpp"
+#include "timing.hpp"
+
+#include <loquat/format/vectors.hpp>
+#include <loquat/index/codecs/pq.hpp>
+#include <loquat/index/codecs/scalar.hpp>
+#include <loquat/index/flat.hpp>
+#include <loquat/index/hnsw.hpp>
+#include <loquat/parallel/pool.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace loquat;
+
+constexpr char usage[] = R"(usage: bench_index BASE QUERIES [OPTION]…
+       bench_index --synthetic N DIMENSIONS [OPTION]…
+
+Builds an index of the vectors of BASE for each codec and searches it for those of QUERIES, more and more widely, on one
+thread; medians of N rounds. Files: fvecs, bvecs, npy, csv. Synthetic vectors lie on curved surfaces of 32 dimensions.
+  --metric NAME            l2 (default) or cosine
+  --codecs LIST            default f32,sq8+f32,rabitq4+f32; also f16, sq8, rabitq1+f32, pq16+f16. What is behind + is
+                           what candidates are measured with again
+  --m N                    neighbours, default 16
+  --ef-construction N      default 200
+  --threads LIST           builds with each of these numbers of threads, default 1,2
+  --k N                    nearest that are looked for, default 10
+  --repeat N               rounds, default 3
+  --csv FILE               writes the curves: name,ef,recall,qps
+  --save PREFIX            writes PREFIX.base.fvecs, .query.fvecs and .truth.ivecs
+  --peer NAME COMMAND      another program's curve: COMMAND BASE QUERIES TRUTH METRIC K M EF_CONSTRUCTION must print lines
+                           "build SECONDS BYTES_PER_VECTOR" and "EF RECALL QUERIES_PER_SECOND"; with --save, the files are
+                           those
+A hit counts if it is no farther than the k-th of the exact search, so that ties do not matter.
+)";
+
+[[noreturn]] void fail_usage(std::string const& why) {
+  std::fprintf(stderr, "bench_index: %s\n\n%s", why.c_str(), usage);
+  std::exit(2);
+}
+template <class T> T must(result<T> r) {
+  if (r) return *std::move(r);
+  std::fprintf(stderr, "bench_index: %s\n", r.error().c_str());
+  std::exit(1);
+}
+void must(result<void> const& r) {
+  if (r) return;
+  std::fprintf(stderr, "bench_index: %s\n", r.error().c_str());
+  std::exit(1);
+}
+
+struct settings {
+  std::string metric = "l2", csv, save;
+  std::vector<std::string> codecs{"f32", "sq8+f32", "rabitq4+f32"};
+  std::vector<unsigned> threads{1, 2};
+  std::size_t m = 16, ef_construction = 200, k = 10, repeat = 3;
+  std::vector<std::pair<std::string, std::string>> peers;
+};
+
+struct vectors {
+  std::size_t dimensions = 0;
+  std::vector<float> rows;
+
+  std::size_t size() const { return rows.size() / dimensions; }
+  std::span<float const> operator[](std::size_t i) const { return std::span(rows).subspan(i * dimensions, dimensions); }
+};
+vectors load(std::string const& path) {
+  auto const file = must(vector_file::open(path));
+  vectors v{file.dimensions(), std::vector<float>(file.size() * file.dimensions())};
+  must(file.read(0, std::span<float>(v.rows)));
+  return v;
+}
+
+/// Vectors `first` … `first` + n of an endless series: points of curved surfaces in 200 clusters, and a little noise.
+class synthetic {
+ public:
+  explicit synthetic(std::size_t dimensions)
+      : d_(dimensions), flat_(d_ * latent), curved_(d_ * latent), centres_(d_ * clusters) {
+    random r{1};
+    for (float& v : flat_) v = r.normal();
+    for (float& v : curved_) v = 0.4f * r.normal();
+    for (float& v : centres_) v = 2.5f * r.normal();
+  }
+  vectors sample(std::uint64_t first, std::size_t n) const {
+    vectors out{d_, std::vector<float>(n * d_)};
+    for (std::size_t i = 0; i < n; ++i) {
+      random r{(first + i + 1) * 0x9e3779b97f4a7c15u};
+      float const u = r.uniform();
+      auto const cluster = static_cast<std::size_t>(u * u * clusters); // of uneven sizes
+      float z[latent];
+      for (float& v : z) v = r.normal();
+      for (std::size_t d = 0; d < d_; ++d) {
+        float x = centres_[cluster * d_ + d] + 0.3f * r.normal();
+        for (std::size_t l = 0; l < latent; ++l) {
+          std::size_t const turned = (l + cluster) % latent; // every cluster lies in another direction
+          x += flat_[d * latent + turned] * z[l] + curved_[d * latent + turned] * z[l] * z[(l + 1) % latent];
+        }
+        out.rows[i * d_ + d] = x;
+      }
+    }
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t latent = 32, clusters = 200;
+  struct random {
+    std::uint64_t state;
+    float uniform() { // below 1
+      state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+      return static_cast<float>(state >> 41) * 0x1p-23f;
+    }
+    float normal() { return (uniform() + uniform() + uniform() + uniform() - 2) * 1.7320508f; }
+  };
+  std::size_t d_;
+  std::vector<float> flat_, curved_, centres_;
+};
+
+void write_rows(std::string const& path, std::size_t dimensions, std::size_t n, void const* numbers) {
+  std::FILE* const out = std::fopen(path.c_str(), "wb");
+  if (out == nullptr) fail_usage(path + ": cannot be written");
+  auto const head = static_cast<std::int32_t>(dimensions);
+  for (std::size_t i = 0; i < n; ++i) {
+    std::fwrite(&head, 4, 1, out);
+    std::fwrite(static_cast<char const*>(numbers) + i * dimensions * 4, 4, dimensions, out);
+  }
+  std::fclose(out);
+}
+
+/// Vectors, queries, and what exact search finds.
+template <class M> struct problem {
+  vectors base, queries;
+  std::size_t k;
+  std::vector<std::int32_t> truth; ///< [queries × k]
+  std::vector<double> farthest;    ///< the distance of the k-th
+
+  problem(vectors b, vectors q, std::size_t wanted)
+      : base(std::move(b)), queries(std::move(q)), k(std::min(wanted, base.size())) {
+    flat<M> exact{{.dimensions = base.dimensions, .capacity = base.size()}};
+    for (std::size_t i = 0; i < base.size(); ++i) must(exact.insert(i, base[i]));
+    truth.resize(queries.size() * k), farthest.resize(queries.size());
+    pool const threads;
+    std::vector<typename flat<M>::workspace> works(threads.size());
+    threads.run(queries.size(), [&](std::size_t i, unsigned thread) {
+      std::vector<hit> found(k);
+      must(exact.search(queries[i], found, works[thread]));
+      for (std::size_t j = 0; j < k; ++j) truth[i * k + j] = static_cast<std::int32_t>(found[j].key);
+      farthest[i] = distance(i, found.back().key);
+    });
+  }
+  double distance(std::size_t query, std::uint64_t key) const {
+    auto const a = queries[query], b = base[key];
+    double ab = 0, aa = 0, bb = 0, squares = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      double const x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+      ab += x * y, aa += x * x, bb += y * y, squares += (x - y) * (x - y);
+    }
+    return std::same_as<M, l2> ? squares : 1 - ab / std::sqrt(aa * bb);
+  }
+};
+
+template <class M, class... Parts>
+bench::curve measure(std::string const& name, problem<M> const& p, settings const& s) {
+  using index = hnsw<M, Parts...>;
+  bench::curve c{name};
+  std::vector<std::uint64_t> keys(p.base.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
+  hnsw_options const options{
+      .dimensions = p.base.dimensions, .capacity = keys.size(), .m = s.m, .ef_construction = s.ef_construction};
+  index built(options);
+  for (unsigned const threads : s.threads) {
+    built = index(options);
+    pool const workers(threads);
+    c.builds.push_back(bench::seconds([&] { must(built.insert(keys, p.base.rows, workers)); }));
+  }
+  c.bytes = static_cast<double>(built.memory_bytes()) / static_cast<double>(keys.size());
+
+  typename index::workspace w;
+  std::vector<hit> found(p.k);
+  std::size_t const n = p.queries.size();
+  for (double width = 1; width <= 64 && (c.points.empty() || c.points.back().recall < 0.995); width *= 1.42) {
+    auto const ef = static_cast<std::size_t>(width * static_cast<double>(p.k));
+    std::size_t hits = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::size_t const m = must(built.search(p.queries[i], found, w, {.ef = ef}));
+      for (std::size_t j = 0; j < m; ++j) hits += p.distance(i, found[j].key) <= p.farthest[i] * (1 + 1e-6) + 1e-9;
+    }
+    std::vector<double> times;
+    for (std::size_t round = 0; round < s.repeat; ++round)
+      times.push_back(bench::seconds([&] {
+        for (std::size_t i = 0; i < n; ++i) (void)must(built.search(p.queries[i], found, w, {.ef = ef}));
+      }));
+    c.points.push_back(
+        {ef, static_cast<double>(hits) / static_cast<double>(n * p.k), static_cast<double>(n) / bench::median(times)});
+  }
+  return c;
+}
+
+template <class M> bench::curve measure_codec(std::string const& codec, problem<M> const& p, settings const& s) {
+  if (codec == "f32") return measure<M>(codec, p, s);
+  if (codec == "f16") return measure<M, f16>(codec, p, s);
+  if (codec == "sq8") return measure<M, sq8>(codec, p, s);
+  if (codec == "sq8+f32") return measure<M, sq8, rerank<f32>>(codec, p, s);
+  if (codec == "rabitq4+f32") return measure<M, rabitq<4>, rerank<f32>>(codec, p, s);
+  if (codec == "rabitq1+f32") return measure<M, rabitq<1>, rerank<f32>>(codec, p, s);
+  if (codec == "pq16+f16") return measure<M, pq<16>, rerank<f16>>(codec, p, s);
+  fail_usage("--codecs: there is no " + codec);
+}
+
+template <class M>
+void run(vectors base, vectors queries, std::string base_name, std::string query_name, settings const& s) {
+  std::size_t const dimensions = base.dimensions;
+  if (queries.dimensions != dimensions) fail_usage("the queries have another length than the vectors");
+  problem<M> const p(std::move(base), std::move(queries), s.k);
+  std::printf("%s: %zu vectors of %zu, %zu queries, %s, M = %zu, efConstruction = %zu, recall@%zu\n\n",
+              base_name.c_str(), p.base.size(), dimensions, p.queries.size(), s.metric.c_str(), s.m, s.ef_construction,
+              p.k);
+  std::string truth_name;
+  if (!s.save.empty()) {
+    base_name = s.save + ".base.fvecs", query_name = s.save + ".query.fvecs", truth_name = s.save + ".truth.ivecs";
+    write_rows(base_name, dimensions, p.base.size(), p.base.rows.data());
+    write_rows(query_name, dimensions, p.queries.size(), p.queries.rows.data());
+    write_rows(truth_name, p.k, p.queries.size(), p.truth.data());
+  } else if (!s.peers.empty()) {
+    fail_usage("--peer wants --save, which writes the truth that it reads");
+  }
+  std::vector<bench::curve> curves;
+  auto const show = [&] {
+    curves.back().print();
+    std::fflush(stdout);
+  };
+  for (auto const& codec : s.codecs) curves.push_back(measure_codec<M>(codec, p, s)), show();
+  for (auto const& [name, command] : s.peers) {
+    std::string const arguments = " '" + base_name + "' '" + query_name + "' '" + truth_name + "' " + s.metric + " " +
+                                  std::to_string(p.k) + " " + std::to_string(s.m) + " " +
+                                  std::to_string(s.ef_construction);
+    curves.push_back(bench::read_curve(name, command + arguments)), show();
+  }
+  bench::print_table(curves, s.threads);
+  if (!s.csv.empty() && !bench::write_csv(curves, s.csv)) fail_usage(s.csv + ": cannot be written");
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  std::vector<std::string> files;
+  std::size_t n = 0, dimensions = 0;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view const arg = argv[i];
+    auto const value = [&] { return ++i < argc ? argv[i] : (fail_usage("a value is missing"), nullptr); };
+    auto const number = [&]() -> std::size_t { return std::strtoull(value(), nullptr, 10); };
+    auto const list = [&] {
+      std::vector<std::string> parts;
+      for (std::string_view rest = value(); !rest.empty();) {
+        auto const end = std::min(rest.find(','), rest.size());
+        parts.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      return parts;
+    };
+    if (arg == "--synthetic")
+      n = number(), dimensions = number();
+    else if (arg == "--metric")
+      s.metric = value();
+    else if (arg == "--codecs")
+      s.codecs = list();
+    else if (arg == "--m")
+      s.m = number();
+    else if (arg == "--ef-construction")
+      s.ef_construction = number();
+    else if (arg == "--threads") {
+      s.threads.clear();
+      for (auto const& t : list()) s.threads.push_back(static_cast<unsigned>(std::max(1, std::atoi(t.c_str()))));
+    } else if (arg == "--k")
+      s.k = std::max<std::size_t>(1, number());
+    else if (arg == "--repeat")
+      s.repeat = std::max<std::size_t>(1, number());
+    else if (arg == "--csv")
+      s.csv = value();
+    else if (arg == "--save")
+      s.save = value();
+    else if (arg == "--peer") {
+      std::string const name = value();
+      s.peers.emplace_back(name, value());
+    } else if (arg == "--help") {
+      std::fputs(usage, stdout);
+      return 0;
+    } else if (arg.starts_with("--"))
+      fail_usage("unknown option " + std::string(arg));
+    else
+      files.emplace_back(arg);
+  }
+  if ((n != 0 && dimensions != 0) ? !files.empty() : files.size() != 2)
+    fail_usage("expected BASE and QUERIES, or --synthetic");
+  if (s.metric != "l2" && s.metric != "cosine") fail_usage("--metric: l2 or cosine");
+  if (s.threads.empty()) fail_usage("--threads: no number");
+  vectors base, queries;
+  if (files.empty()) {
+    synthetic const series(dimensions);
+    base = series.sample(0, n), queries = series.sample(std::uint64_t{1} << 40, 1000);
+    files = {"synthetic", "synthetic"};
+  } else {
+    base = load(files[0]), queries = load(files[1]);
+  }
+  if (base.rows.empty() || queries.rows.empty()) fail_usage("there are no vectors");
+  if (s.metric == "l2")
+    run<l2>(std::move(base), std::move(queries), files[0], files[1], s);
+  else
+    run<cosine>(std::move(base), std::move(queries), files[0], files[1], s);
+}

@@ -1,0 +1,335 @@
+#pragma once
+/// \file
+/// Vectors as small integers: each minus the mean of those learned from, perhaps rotated, times a factor of its own,
+/// rounded to 8, 4 or 1 bits. The product of a code with a query is exact in integers; two floats beside each
+/// code make it the distance. With the factor |x|² / ⟨x, code⟩ the estimate of a product is without bias (J. Gao,
+/// C. Long, "RaBitQ", 2024; J. Gao et al., "Practical and asymptotically optimal quantization …", 2025).
+
+#include <loquat/core/math.hpp>
+#include <loquat/index/codec.hpp>
+#include <loquat/index/codecs/floats.hpp>
+#include <loquat/index/codecs/rotation.hpp>
+#include <loquat/kernel/distance.hpp>
+#include <loquat/kernel/distance_reference.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace loquat {
+
+namespace detail {
+
+/// The coder of small integers. A code c stands for (c + offset) · scale, in rotated space, around the mean.
+template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
+  static_assert(Bits == 8 || Bits == 4 || Bits == 1);
+
+ public:
+  using element = std::conditional_t<Bits == 1, std::uint64_t, std::uint8_t>;
+  struct factors {
+    float scale, sum; ///< distance = sum + the query's sum − (product of codes) · scale · the query's scale
+  };
+  struct query {
+    std::vector<std::int16_t> vector;  ///< [padded]; for one bit, not used
+    std::vector<std::uint64_t> planes; ///< for one bit: [query_bits × words]
+    std::vector<float> work;           ///< [dimensions]
+    float scale, sum, offset;          ///< `offset`: what the codes' offset adds to every product
+  };
+
+  constexpr explicit scalar_coder(std::size_t dimensions)
+      : dimensions_(dimensions), rotation_(Rotated ? dimensions : 1) {}
+  constexpr std::size_t elements() const noexcept { return Bits == 1 ? words() : padded() * Bits / 8; }
+
+  /// Learns the mean of `rows` [n × dimensions]; without it, 0.
+  constexpr void train(std::span<float const> rows) {
+    std::vector<double> sums(dimensions_);
+    std::vector<float> x(dimensions_);
+    std::size_t const n = rows.size() / dimensions_;
+    for (std::size_t i = 0; i < n; ++i) {
+      scaled(rows.data() + i * dimensions_, x.data());
+      for (std::size_t d = 0; d < dimensions_; ++d) sums[d] += static_cast<double>(x[d]);
+    }
+    mean_.resize(dimensions_);
+    for (std::size_t d = 0; d < dimensions_; ++d) mean_[d] = static_cast<float>(sums[d] / static_cast<double>(n));
+    square_ = kernel::reference::dot(mean_, mean_);
+  }
+  constexpr std::span<float const> learned() const noexcept { return mean_; }
+  constexpr bool relearn(std::span<float const> mean) {
+    if (!mean.empty() && mean.size() != dimensions_) return false;
+    mean_.assign(mean.begin(), mean.end());
+    square_ = kernel::reference::dot(mean_, mean_);
+    return true;
+  }
+
+  constexpr void encode(float const* vector, element* code, factors& f) const {
+    std::vector<float> x(dimensions_);
+    float const towards_mean = centred(vector, x.data());
+    float const square = kernel::reference::dot(x, x);
+    float largest = 0;
+    for (float v : x) largest = std::max(largest, v < 0 ? -v : v);
+    float best = largest / top, best_match = -1;
+    if constexpr (Bits == 4) { // cutting a few large elements makes the steps of all others finer
+      for (int cut = 0; cut < 10 && largest > 0; ++cut) {
+        float const step = largest / top * (1.0f - 0.06f * static_cast<float>(cut));
+        float product = 0, length = 0;
+        for (float v : x) {
+          float const c = static_cast<float>(code_of(v, 1.0f / step)) + offset;
+          product = math::fma(v, c, product), length = math::fma(c, c, length);
+        }
+        float const match = product / math::sqrt(length);
+        if (match > best_match) best_match = match, best = step;
+      }
+    }
+    float const inverse = largest > 0 ? 1.0f / best : 0.0f;
+    float product = 0;
+    std::fill_n(code, elements(), element{});
+    for (std::size_t d = 0; d < dimensions_; ++d) {
+      int const c = code_of(x[d], inverse);
+      product = math::fma(x[d], static_cast<float>(c) + offset, product);
+      put(code, d, c);
+    }
+    float const scale = product > 0 ? square / product : 0.0f;
+    if constexpr (std::same_as<M, l2>)
+      f = {2 * scale, square};
+    else if constexpr (std::same_as<M, cosine>)
+      f = {scale, 0.5f * square};
+    else
+      f = {scale, -towards_mean - square_};
+  }
+
+  /// What the code stands for, turned back to where vectors came from.
+  constexpr void decode(element const* code, factors const& f, float* x) const noexcept {
+    float scale = std::same_as<M, l2> ? 0.5f * f.scale : f.scale;
+    std::span const out(x, dimensions_);
+    for (std::size_t d = 0; d < dimensions_; ++d) x[d] = (static_cast<float>(get(code, d)) + offset) * scale;
+    if constexpr (Rotated) rotation_.undo(out);
+    if (!mean_.empty())
+      for (std::size_t d = 0; d < dimensions_; ++d) x[d] += mean_[d];
+  }
+
+  constexpr void prepare(float const* vector, query& q) const {
+    q.work.resize(dimensions_);
+    float const towards_mean = centred(vector, q.work.data());
+    float const square = kernel::reference::dot(q.work, q.work);
+    float largest = 0;
+    for (float v : q.work) largest = std::max(largest, v < 0 ? -v : v);
+    // as fine as sums of 32 bits allow
+    std::size_t const widest = Bits == 1 ? 127 : std::min<std::size_t>(32767, (1u << 31) / (padded() << (Bits - 1)) - 1);
+    q.scale = largest > 0 ? largest / static_cast<float>(widest) : 0.0f;
+    float const inverse = largest > 0 ? 1.0f / q.scale : 0.0f;
+    std::int64_t total = 0;
+    if constexpr (Bits == 1) {
+      q.planes.assign(query_bits * words(), 0);
+    } else {
+      q.vector.assign(padded(), 0);
+    }
+    for (std::size_t d = 0; d < dimensions_; ++d) {
+      int const c = math::nearest(q.work[d] * inverse);
+      total += c;
+      put_query(q, d, c);
+    }
+    q.offset = offset * static_cast<float>(total);
+    if constexpr (std::same_as<M, l2>)
+      q.sum = square;
+    else if constexpr (std::same_as<M, cosine>)
+      q.sum = 0.5f * square;
+    else
+      q.sum = -towards_mean;
+  }
+
+  constexpr void prepare_code(element const* code, factors const& f, query& q) const {
+    std::int64_t total = 0;
+    if constexpr (Bits == 1)
+      q.planes.assign(query_bits * words(), 0);
+    else
+      q.vector.assign(padded(), 0);
+    // twice the code and its offset: a small odd integer, or an even one of 8 bits
+    for (std::size_t d = 0; d < dimensions_; ++d) {
+      int const c = 2 * get(code, d) + static_cast<int>(2 * offset);
+      total += c;
+      put_query(q, d, c);
+    }
+    q.offset = offset * static_cast<float>(total);
+    q.scale = 0.5f * (std::same_as<M, l2> ? 0.5f * f.scale : f.scale);
+    q.sum = f.sum;
+    if constexpr (std::same_as<M, inner_product>) q.sum += square_; // which counts once
+  }
+  constexpr void distances(query const& q, element const* codes, factors const* all, std::uint32_t const* numbers,
+                           std::size_t n, float* out) const {
+    constexpr std::size_t most = 64;
+    for (std::size_t first = 0; first < n; first += most) {
+      std::size_t const count = std::min(most, n - first);
+      std::int32_t products[most];
+      if (!std::is_constant_evaluated())
+        for (std::size_t i = first; i < first + count; ++i) __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
+      if (!std::is_constant_evaluated()) {
+        std::size_t const stride = elements() * sizeof(element);
+        kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,
+                                    numbers == nullptr ? nullptr : numbers + first, count};
+        simd::dispatch<kernel::distances>(simd::preferred(), [&](auto kernels) {
+          if constexpr (Bits == 1)
+            kernels.planes(list, q.planes.data(), query_bits, words(), products);
+          else
+            kernels.template products<Bits == 8 ? kernel::row_type::i8 : kernel::row_type::i4>(list, q.vector.data(),
+                                                                                               padded(), products);
+        });
+      } else {
+        for (std::size_t i = 0; i < count; ++i)
+          products[i] = product(q, codes + (numbers == nullptr ? first + i : numbers[first + i]) * elements());
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        factors const& f = all[numbers == nullptr ? first + i : numbers[first + i]];
+        out[first + i] = math::fma(-f.scale * q.scale, static_cast<float>(products[i]) + q.offset, f.sum + q.sum);
+      }
+    }
+  }
+
+  /// The product of a code with a prepared query, in plain C++: what the kernels compute.
+  constexpr std::int32_t product(query const& q, element const* code) const noexcept {
+    std::int64_t total = 0;
+    for (std::size_t d = 0; d < dimensions_; ++d) {
+      int x = 0;
+      if constexpr (Bits == 1) {
+        for (std::size_t b = 0; b < query_bits; ++b)
+          x += static_cast<int>(q.planes[b * words() + d / 64] >> d % 64 & 1) * (b + 1 == query_bits ? -(1 << b) : 1 << b);
+      } else {
+        x = q.vector[d];
+      }
+      total += std::int64_t{x} * get(code, d);
+    }
+    return static_cast<std::int32_t>(total);
+  }
+
+ private:
+  static constexpr std::size_t query_bits = 8;
+  // 8 bits: −127 … 127; 4 bits: −8 … 7 and a half; 1 bit: 0 or 1 less a half
+  static constexpr float offset = Bits == 8 ? 0.0f : Bits == 4 ? 0.5f : -0.5f;
+  static constexpr float top = Bits == 8 ? 127.0f : Bits == 4 ? 7.5f : 0.5f;
+
+  static constexpr int code_of(float v, float inverse) noexcept {
+    if constexpr (Bits == 8)
+      return std::clamp(math::nearest(v * inverse), -127, 127);
+    else if constexpr (Bits == 4)
+      return std::clamp(math::nearest(v * inverse - 0.5f), -8, 7);
+    else
+      return v > 0 ? 1 : 0;
+  }
+  static constexpr void put(element* code, std::size_t d, int c) noexcept {
+    if constexpr (Bits == 8)
+      code[d] = static_cast<element>(c);
+    else if constexpr (Bits == 4)
+      code[d / 32 * 16 + d % 16] |= static_cast<element>((c & 15) << (d / 16 % 2 * 4));
+    else
+      code[d / 64] |= static_cast<element>(c) << d % 64;
+  }
+  static constexpr int get(element const* code, std::size_t d) noexcept {
+    if constexpr (Bits == 8)
+      return static_cast<std::int8_t>(code[d]);
+    else if constexpr (Bits == 4)
+      return ((code[d / 32 * 16 + d % 16] >> (d / 16 % 2 * 4) & 15) ^ 8) - 8;
+    else
+      return static_cast<int>(code[d / 64] >> d % 64 & 1);
+  }
+
+  constexpr void put_query(query& q, std::size_t d, int c) const noexcept {
+    if constexpr (Bits == 1) {
+      for (std::size_t b = 0; b < query_bits; ++b)
+        q.planes[b * words() + d / 64] |= std::uint64_t{static_cast<unsigned>(c) >> b & 1u} << d % 64;
+    } else {
+      q.vector[d] = static_cast<std::int16_t>(c);
+    }
+  }
+
+  constexpr std::size_t padded() const noexcept { return (dimensions_ + 31) / 32 * 32; }
+  constexpr std::size_t words() const noexcept { return (dimensions_ + 63) / 64; }
+
+  // x scaled to length 1 under cosine
+  constexpr void scaled(float const* vector, float* x) const noexcept {
+    std::span const in(vector, dimensions_);
+    std::span const out(x, dimensions_);
+    if constexpr (std::same_as<M, cosine>)
+      scale_to_one(in, out);
+    else
+      std::copy(in.begin(), in.end(), out.begin());
+  }
+  // x around the mean, rotated; returns ⟨x, mean⟩ of that (before the rotation)
+  constexpr float centred(float const* vector, float* x) const noexcept {
+    std::span const out(x, dimensions_);
+    scaled(vector, x);
+    float towards_mean = 0;
+    if (!mean_.empty()) {
+      for (std::size_t d = 0; d < dimensions_; ++d) x[d] -= mean_[d];
+      towards_mean = kernel::reference::dot(out, mean_);
+    }
+    if constexpr (Rotated) rotation_.apply(out);
+    return towards_mean;
+  }
+
+  std::size_t dimensions_;
+  rotation rotation_;
+  std::vector<float> mean_; // [dimensions], or empty
+  float square_ = 0;        // |mean|²
+};
+
+/// Any metric on decoded vectors of another coder, one after another.
+template <CallableMetric M, class C> class decoding_coder {
+ public:
+  using element = typename C::element;
+  using factors = typename C::factors;
+  struct query {
+    std::vector<float> vector; ///< [dimensions]
+  };
+
+  constexpr explicit decoding_coder(std::size_t dimensions) : dimensions_(dimensions), coder_(dimensions) {}
+  constexpr std::size_t elements() const noexcept { return coder_.elements(); }
+  constexpr void train(std::span<float const> rows) { coder_.train(rows); }
+  constexpr std::span<float const> learned() const noexcept { return coder_.learned(); }
+  constexpr bool relearn(std::span<float const> learned) { return coder_.relearn(learned); }
+  constexpr bool ready() const noexcept requires UntaughtCoder<C> { return coder_.ready(); }
+  constexpr void encode(float const* x, element* code, factors& f) const { coder_.encode(x, code, f); }
+  constexpr void decode(element const* code, factors const& f, float* x) const { coder_.decode(code, f, x); }
+  constexpr void prepare(float const* x, query& q) const { q.vector.assign(x, x + dimensions_); }
+  constexpr void prepare_code(element const* code, factors const& f, query& q) const {
+    q.vector.resize(dimensions_);
+    decode(code, f, q.vector.data());
+  }
+  constexpr void distances(query const& q, element const* codes, factors const* all, std::uint32_t const* numbers,
+                           std::size_t n, float* out) const {
+    std::vector<float> x(dimensions_);
+    for (std::size_t i = 0; i < n; ++i) {
+      std::size_t const row = numbers == nullptr ? i : numbers[i];
+      decode(codes + row * elements(), all[row], x.data());
+      out[i] = M{}(q.vector, x);
+    }
+  }
+
+ private:
+  std::size_t dimensions_;
+  C coder_;
+};
+
+template <Metric M, unsigned Bits, bool Rotated>
+struct scalar_coder_for : std::type_identity<decoding_coder<M, scalar_coder<l2, Bits, Rotated>>> {};
+template <LinearMetric M, unsigned Bits, bool Rotated>
+struct scalar_coder_for<M, Bits, Rotated> : std::type_identity<scalar_coder<M, Bits, Rotated>> {};
+
+} // namespace detail
+
+/// Eight bits an element, with a scale for each vector: a quarter of the memory, an error of half a percent.
+struct sq8 {
+  static constexpr std::string_view name = "sq8"; ///< in files and messages
+  template <Metric M> using coder = typename detail::scalar_coder_for<M, 8, false>::type; ///< see `Coder`
+};
+/// `Bits` bits an element of the rotated vector, 1, 4 or 8: the best codes for their size. Best with exact vectors
+/// beside them (`rerank`).
+template <unsigned Bits> struct rabitq {
+  static constexpr std::string_view name = Bits == 1 ? "rabitq1" : Bits == 4 ? "rabitq4" : "rabitq8"; ///< in files
+  template <Metric M> using coder = typename detail::scalar_coder_for<M, Bits, true>::type; ///< see `Coder`
+};
+
+} // namespace loquat
