@@ -154,11 +154,11 @@ constexpr result<npy_head> npy_head::parse(std::span<std::byte const> bytes) {
   bool is_npy = true;
   for (unsigned const c : {0x93u, 0x4eu, 0x55u, 0x4du, 0x50u, 0x59u}) is_npy = read.read<std::uint8_t>() == c && is_npy;
   if (!is_npy) return fail(errc::malformed, "byte 0: an npy file begins with \\x93NUMPY");
-  unsigned const version = read.read<std::uint8_t>();
+  unsigned const npy_version = read.read<std::uint8_t>();
   read.skip(1);
-  if (read && (version < 1 || version > 3))
-    return fail(errc::unsupported, "byte 6: npy version ", version, ", not 1 to 3");
-  std::uint64_t const length = version == 1 ? read.read<std::uint16_t>() : read.read<std::uint32_t>();
+  if (read && (npy_version < 1 || npy_version > 3))
+    return fail(errc::unsupported, "byte 6: npy version ", npy_version, ", not 1 to 3");
+  std::uint64_t const length = npy_version == 1 ? read.read<std::uint16_t>() : read.read<std::uint32_t>();
   std::size_t const begin = read.offset();
   auto const literal = read.take(length);
   if (!read) return read.failure();

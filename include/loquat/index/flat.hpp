@@ -44,7 +44,7 @@ template <Metric M, class... Parts> class flat {
   /// Memory of one search at a time.
   struct workspace {
     typename vectors::query query;
-    detail::nearest near;
+    detail::nearest_list near;
     std::vector<float> distances;
     std::vector<std::uint32_t> numbers;
     std::vector<detail::candidate> inside;

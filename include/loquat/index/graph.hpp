@@ -101,7 +101,7 @@ template <Metric M, class Parts> class graph {
     typename fast_vectors::query query;        ///< what is looked for
     typename exact_vectors::query exact_query; ///< the same for `rerank`
     typename best_vectors::query other;        ///< a stored vector
-    nearest near, passed;                      ///< the front of a search, and what a filter let pass
+    nearest_list near, passed;                      ///< the front of a search, and what a filter let pass
     seen_nodes seen, crossed;
     std::vector<std::uint32_t> numbers, list;
     std::vector<float> distances;

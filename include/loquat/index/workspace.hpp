@@ -25,7 +25,7 @@ struct candidate {
 
 /// The nearest candidates in ascending order, at most a given number; and which of them were gone on from. Each is one
 /// number: the distance as an integer of the same order, the node, and a mark.
-class nearest {
+class nearest_list {
  public:
   constexpr void begin(std::size_t most) {
     most_ = most, size_ = 0, next_ = 0;
