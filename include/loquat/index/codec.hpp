@@ -50,7 +50,7 @@ concept UntaughtCoder = TrainableCoder<C> && requires(C const& c) {
 
 /// The coder of a codec for a metric: its member template `coder`, unless this is specialised.
 template <class C, Metric M> struct coder_for {
-  using type = typename C::template coder<M>;
+  using type = typename C::template coder<M>; ///< models `Coder`
 };
 
 /// How vectors are kept: a name in files, and a coder for each metric it can serve. A new one is one file in
