@@ -60,7 +60,7 @@ LOQUAT_INLINE f32x16 load_bf16(std::uint16_t const* p, std::size_t n) noexcept {
   return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
 LOQUAT_INLINE f32x16 round_to_half(f32x16 a) noexcept {
-  return {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT))};
+  return {_mm512_cvtph_ps(_mm512_maskz_cvtps_ph(__mmask16{0xffff}, a.v, _MM_FROUND_TO_NEAREST_INT))};
 }
 LOQUAT_INLINE void store_nearest_i8(std::int8_t* p, f32x16 a) noexcept {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
