@@ -248,7 +248,8 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
 
   // x scaled to length 1 under cosine
   constexpr void scaled(float const* vector, float* x) const noexcept {
-    std::span const in(vector, dimensions_), out(x, dimensions_);
+    std::span<float const> const in(vector, dimensions_);
+    std::span<float> const out(x, dimensions_);
     if constexpr (std::same_as<M, cosine>)
       scale_to_one(in, out);
     else
