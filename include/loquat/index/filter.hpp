@@ -54,7 +54,7 @@ class key_set {
     std::sort(keys_.begin(), keys_.end());
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
     if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= std::max<std::size_t>(4 * keys_.size(), 1024)) return;
-    bits_.resize((keys_.back() - keys_.front()) / 64 + 1);
+    bits_.resize((keys_.back() - keys_.front()) / 64 + 1, 0);
     for (std::uint64_t const key : keys_)
       bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
   }

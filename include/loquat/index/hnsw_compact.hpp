@@ -91,13 +91,17 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
       w.seen.insert(node);
       for (std::size_t i = 0; i < kept; ++i) w.seen.insert(w.numbers[i]);
       for (std::size_t i = kept; i < n; ++i) consider(w.numbers[i]);
-      std::size_t const direct = erased.size();
+      std::size_t const direct = erased.size(), near = around.size();
       for (std::size_t i = 0; i < erased.size() && i < furthest && (i < direct || around.size() < most); ++i) {
         std::uint32_t const gone = erased[i];
         auto const heir = std::lower_bound(heirs.begin(), heirs.end(), detail::heir{gone, 0});
         if (heir != heirs.end() && heir->erased == gone) consider(heir->node);
         std::size_t const m = edges.read(gone, level, w.numbers.data());
         for (std::size_t j = level == 0 ? graph_.twins(w, gone, m) : 0; j < m; ++j) consider(w.numbers[j]);
+      }
+      for (std::size_t i = 0; i < near; ++i) { // what lies between where these lead and where the erased ones led
+        std::size_t const m = edges.read(around[i], level, w.numbers.data());
+        for (std::size_t j = level == 0 ? graph_.twins(w, around[i], m) : 0; j < m; ++j) consider(w.numbers[j]);
       }
       if (level == 0 && around.size() < edges.m()) {
         alone = true;
