@@ -54,7 +54,7 @@ class key_set {
     std::sort(keys_.begin(), keys_.end());
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
     if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= keys_.size()) return;
-    bits_.resize((keys_.back() - keys_.front()) / 64 + 1);
+    bits_.resize((keys_.back() - keys_.front()) / 64 + 1, {});
     for (std::uint64_t const key : keys_) bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
   }
   constexpr std::span<std::uint64_t const> keys() const noexcept { return keys_; } ///< in ascending order
@@ -118,9 +118,9 @@ template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
                                    std::size_t limit, Accept const& accept) {
   std::size_t const degree = g.edges.most(0), most = 2 * degree;
-  if (w.numbers.size() < most + degree) w.numbers.resize(most + degree);
-  if (w.distances.size() < most + degree) w.distances.resize(most + degree);
-  if (w.list.size() < 2 * degree) w.list.resize(2 * degree);
+  if (w.numbers.size() < most + degree) w.numbers.resize(most + degree, {});
+  if (w.distances.size() < most + degree) w.distances.resize(most + degree, {});
+  if (w.list.size() < 2 * degree) w.list.resize(2 * degree, {});
   std::size_t found = 0;
   auto const measure = [&] {
     g.fast.distances(w.query, w.numbers.data(), found, w.distances.data());
@@ -163,8 +163,8 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
 template <class Graph, class Next>
 constexpr std::span<candidate> scan(Graph const& g, typename Graph::workspace& w, std::size_t most, Next next) {
   constexpr std::size_t at_once = 256;
-  if (w.numbers.size() < at_once) w.numbers.resize(at_once);
-  if (w.distances.size() < at_once) w.distances.resize(at_once);
+  if (w.numbers.size() < at_once) w.numbers.resize(at_once, {});
+  if (w.distances.size() < at_once) w.distances.resize(at_once, {});
   w.passed.begin(most);
   while (std::size_t const n = next(w.numbers.data(), at_once)) {
     g.fast.distances(w.query, w.numbers.data(), n, w.distances.data());

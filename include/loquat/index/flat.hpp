@@ -120,7 +120,7 @@ template <Metric M, class... Parts> class flat {
     if (size_ == 0 || out.empty()) return std::size_t{0};
     vectors_.code().prepare(x.data(), w.query);
     w.near.begin(out.size());
-    w.distances.resize(at_once), w.numbers.resize(at_once);
+    w.distances.resize(at_once, {}), w.numbers.resize(at_once, {});
     std::size_t n = 0;
     auto const measure = [&] {
       vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());
