@@ -3,6 +3,7 @@
 #include "file_fuzz.hpp"
 
 #include <loquat/index/codecs/binary.hpp>
+#include <loquat/index/codecs/pq.hpp>
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/file.hpp>
 #include <loquat/parallel/pool.hpp>
@@ -234,7 +235,22 @@ TEST_CASE("errors of files that are not this index name the file and what was ex
   says(it(), "", errc::missing);
 }
 
-template <class Index> std::vector<std::byte> small_file() { return index_bytes(filled<Index>(70, 6)).value(); }
+template <class Index> std::vector<std::byte> small_file() {
+  return index_bytes(filled<Index>(70, 6)).value();
+}
+
+TEST_CASE("vectors in code books that are not there are refused") {
+  using coded = flat<l2, pq<3>>;
+  test::aligned_bytes file(small_file<coded>());
+  std::size_t const sections = detail::layout_of(file.get()).value().sections.size();
+  for (std::size_t i = 0; i < sections; ++i) {
+    auto* const entry = file.get().data() + detail::fixed_header + i * detail::section_entry;
+    if (load_little<std::uint32_t>(entry) == detail::array_number::learned) std::fill_n(entry + 16, 8, std::byte{});
+  }
+  test::seal_index(file.get());
+  CHECK(!map_index<coded>(file.get()));
+  CHECK(!load_index<coded>(std::span<std::byte const>(file.get())));
+}
 
 TEST_CASE("no truncated file opens") {
   for (auto const& whole : {small_file<test::fuzzed_graph>(), small_file<test::fuzzed_flat>()}) {

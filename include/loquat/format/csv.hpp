@@ -17,55 +17,6 @@ namespace loquat {
 /// Lines of decimal numbers between commas, semicolons, tabs or spaces. A first line that does not begin with a number
 /// names the columns; empty lines are nothing. It keeps the place of every 64th row.
 class csv_rows {
- public:
-  static constexpr std::size_t step = 64; ///< rows that are best read together
-
-  constexpr csv_rows() = default; ///< has no rows
-  /// Counts the rows of a text, which must outlive it, and the numbers of the first one. Errors: `errc::malformed`.
-  static constexpr result<csv_rows> parse(std::string_view text) {
-    csv_rows rows;
-    rows.text_ = text;
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    std::size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
-    bool first = true;
-    for (std::size_t start = 0; rows.next_line(at, start); first = false) {
-      auto const line = rows.line(start);
-      if (first && number_length(line.substr(blanks(line))) == 0) continue; // names
-      if (rows.size_ == 0) {
-        std::size_t n = 0;
-        auto const wrong = each_number(line, [&](double) { return ++n, true; });
-        if (wrong != line.npos) return rows.no_number(0, start + wrong);
-        rows.columns_ = n;
-      }
-      if (rows.size_++ % step == 0) rows.starts_.push_back(start);
-    }
-    return rows;
-  }
-
-  constexpr std::size_t size() const noexcept { return size_; }       ///< rows
-  constexpr std::size_t columns() const noexcept { return columns_; } ///< numbers of a row
-
-  /// Rows from `first` on, which are there, to `out` [n × columns]. Errors name row and byte: `errc::malformed` for a
-  /// row of another length or what is no number; `mismatch` when the text is not what it was.
-  constexpr result<void> read(std::size_t first, std::span<float> out) const {
-    std::size_t at = starts_[first / step], start = 0;
-    for (std::size_t i = first % step; i > 0; --i) (void)next_line(at, start);
-    for (std::size_t row = first; !out.empty(); ++row, out = out.subspan(columns_)) {
-      if (!next_line(at, start)) return fail(errc::mismatch, "the text has changed while it was read");
-      std::size_t n = 0;
-      auto const wrong = each_number(line(start), [&](double x) {
-        if (n < columns_) out[n] = narrowed(x);
-        return ++n <= columns_;
-      });
-      if (n != columns_ && (wrong == std::string_view::npos || n > columns_))
-        return fail(errc::malformed, "byte ", start, ": row ", row, " has ", n > columns_ ? "more than " : "",
-                    std::min(n, columns_), " numbers, where row 0 has ", columns_);
-      if (wrong != std::string_view::npos) return no_number(row, start + wrong);
-    }
-    return {};
-  }
-
- private:
   static constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
   static constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\r'; }
   static constexpr std::size_t blanks(std::string_view s) noexcept {
@@ -116,6 +67,55 @@ class csv_rows {
     return x > most ? infinity : x < -most ? -infinity : static_cast<float>(x);
   }
 
+ public:
+  static constexpr std::size_t step = 64; ///< rows that are best read together
+
+  constexpr csv_rows() = default; ///< has no rows
+  /// Counts the rows of a text, which must outlive it, and the numbers of the first one. Errors: `errc::malformed`.
+  static constexpr result<csv_rows> parse(std::string_view text) {
+    csv_rows rows;
+    rows.text_ = text;
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    std::size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+    bool first = true;
+    for (std::size_t start = 0; rows.next_line(at, start); first = false) {
+      auto const line = rows.line(start);
+      if (first && number_length(line.substr(blanks(line))) == 0) continue; // names
+      if (rows.size_ == 0) {
+        std::size_t n = 0;
+        auto const wrong = each_number(line, [&](double) { return ++n, true; });
+        if (wrong != line.npos) return rows.no_number(0, start + wrong);
+        rows.columns_ = n;
+      }
+      if (rows.size_++ % step == 0) rows.starts_.push_back(start);
+    }
+    return rows;
+  }
+
+  constexpr std::size_t size() const noexcept { return size_; }       ///< rows
+  constexpr std::size_t columns() const noexcept { return columns_; } ///< numbers of a row
+
+  /// Rows from `first` on, which are there, to `out` [n × columns]. Errors name row and byte: `errc::malformed` for a
+  /// row of another length or what is no number; `mismatch` when the text is not what it was.
+  constexpr result<void> read(std::size_t first, std::span<float> out) const {
+    std::size_t at = starts_[first / step], start = 0;
+    for (std::size_t i = first % step; i > 0; --i) (void)next_line(at, start);
+    for (std::size_t row = first; !out.empty(); ++row, out = out.subspan(columns_)) {
+      if (!next_line(at, start)) return fail(errc::mismatch, "the text has changed while it was read");
+      std::size_t n = 0;
+      auto const wrong = each_number(line(start), [&](double x) {
+        if (n < columns_) out[n] = narrowed(x);
+        return ++n <= columns_;
+      });
+      if (n != columns_ && (wrong == std::string_view::npos || n > columns_))
+        return fail(errc::malformed, "byte ", start, ": row ", row, " has ", n > columns_ ? "more than " : "",
+                    std::min(n, columns_), " numbers, where row 0 has ", columns_);
+      if (wrong != std::string_view::npos) return no_number(row, start + wrong);
+    }
+    return {};
+  }
+
+ private:
   constexpr std::string_view line(std::size_t start) const noexcept {
     return text_.substr(start, text_.find('\n', start) - start);
   }

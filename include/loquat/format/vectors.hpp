@@ -40,6 +40,41 @@ class vector_rows;
 
 /// A file of vectors, all of the same length. Immutable: threads may read it together.
 class vector_file {
+  template <class T> constexpr result<void> read_as(std::size_t first, std::span<T> out) const {
+    constexpr bool whole_numbers = std::is_integral_v<T>;
+    if (whole_numbers && (format_ == vector_format::csv || !is_whole(type_)))
+      return fail(errc::mismatch, name(), ": its numbers are not stored as whole ones");
+    if (out.empty()) return {};
+    if (dimensions_ == 0 || out.size() % dimensions_ != 0)
+      return fail(errc::argument, name(), ": ", out.size(), " numbers are no rows of ", dimensions_);
+    std::size_t const n = out.size() / dimensions_;
+    if (first > size_ || n > size_ - first)
+      return fail(errc::argument, name(), ": rows ", first, " to ", first + n - 1, " are wanted, of ", size_);
+    if (!std::is_constant_evaluated())
+      if (auto whole = file_.intact(); !whole) return whole;
+    if constexpr (!whole_numbers)
+      if (format_ == vector_format::csv) {
+        auto const good = lines_.read(first, out);
+        if (!good) return good.error().within(name());
+        return {};
+      }
+    for (std::size_t i = 0; i < n; ++i) {
+      std::size_t const at = first_ + (first + i) * stride_;
+      if (row_head_ != 0)
+        if (auto const length = load_little<std::int32_t>(bytes_.data() + at); std::cmp_not_equal(length, dimensions_))
+          return fail(errc::malformed, name(), ": byte ", at, ": row ", first + i, " has ", length,
+                      " elements, where row 0 has ", dimensions_);
+      auto const row = out.subspan(i * dimensions_, dimensions_);
+      if constexpr (whole_numbers) {
+        if (!convert_numbers(type_, bytes_.data() + at + row_head_, row))
+          return fail(errc::malformed, name(), ": byte ", at, ": row ", first + i, " has numbers of more than 32 bits");
+      } else {
+        convert_numbers(type_, bytes_.data() + at + row_head_, row);
+      }
+    }
+    return {};
+  }
+
  public:
   /// Opens a file; its name's end says the format: `.fvecs`, `.bvecs`, `.ivecs`, `.npy`, `.csv`, `.tsv`. Reads no more
   /// than its head, but of csv the lines, to count them. Errors: `errc::io`, `missing`, `malformed`, `unsupported`.
@@ -127,41 +162,6 @@ class vector_file {
     return {};
   }
 
-  template <class T> constexpr result<void> read_as(std::size_t first, std::span<T> out) const {
-    constexpr bool whole_numbers = std::is_integral_v<T>;
-    if (whole_numbers && (format_ == vector_format::csv || !is_whole(type_)))
-      return fail(errc::mismatch, name(), ": its numbers are not stored as whole ones");
-    if (out.empty()) return {};
-    if (dimensions_ == 0 || out.size() % dimensions_ != 0)
-      return fail(errc::argument, name(), ": ", out.size(), " numbers are no rows of ", dimensions_);
-    std::size_t const n = out.size() / dimensions_;
-    if (first > size_ || n > size_ - first)
-      return fail(errc::argument, name(), ": rows ", first, " to ", first + n - 1, " are wanted, of ", size_);
-    if (!std::is_constant_evaluated())
-      if (auto whole = file_.intact(); !whole) return whole;
-    if constexpr (!whole_numbers)
-      if (format_ == vector_format::csv) {
-        auto const good = lines_.read(first, out);
-        if (!good) return good.error().within(name());
-        return {};
-      }
-    for (std::size_t i = 0; i < n; ++i) {
-      std::size_t const at = first_ + (first + i) * stride_;
-      if (row_head_ != 0)
-        if (auto const length = load_little<std::int32_t>(bytes_.data() + at); std::cmp_not_equal(length, dimensions_))
-          return fail(errc::malformed, name(), ": byte ", at, ": row ", first + i, " has ", length,
-                      " elements, where row 0 has ", dimensions_);
-      auto const row = out.subspan(i * dimensions_, dimensions_);
-      if constexpr (whole_numbers) {
-        if (!convert_numbers(type_, bytes_.data() + at + row_head_, row))
-          return fail(errc::malformed, name(), ": byte ", at, ": row ", first + i, " has numbers of more than 32 bits");
-      } else {
-        convert_numbers(type_, bytes_.data() + at + row_head_, row);
-      }
-    }
-    return {};
-  }
-
   mapped_file file_;
   std::vector<char> name_, copy_; // `copy_`: of a text, in constant evaluation
   std::span<std::byte const> bytes_;
@@ -208,7 +208,7 @@ class vector_rows : public std::ranges::view_interface<vector_rows> {
 
   constexpr void fill() {
     if (at_ % step != 0 || at_ >= size_) return;
-    block_.resize(std::min(step, size_ - at_) * file_->dimensions());
+    block_.resize(std::min(step, size_ - at_) * file_->dimensions(), {});
     auto const read = file_->read(at_, std::span<float>(block_));
     if (read) return;
     size_ = 0;

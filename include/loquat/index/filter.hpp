@@ -131,9 +131,9 @@ template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
                                    std::size_t limit, Accept const& accept) {
   std::size_t const degree = g.edges.most(0), most = 2 * degree;
-  if (w.numbers.size() < most + degree) w.numbers.resize(most + degree);
-  if (w.distances.size() < most + degree) w.distances.resize(most + degree);
-  if (w.list.size() < 2 * degree) w.list.resize(2 * degree);
+  if (w.numbers.size() < most + degree) w.numbers.resize(most + degree, {});
+  if (w.distances.size() < most + degree) w.distances.resize(most + degree, {});
+  if (w.list.size() < 2 * degree) w.list.resize(2 * degree, {});
   std::size_t found = 0;
   auto const measure = [&] {
     g.fast.distances(w.query, w.numbers.data(), found, w.distances.data());
@@ -176,8 +176,8 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
 template <class Graph, class Next>
 constexpr std::span<candidate> scan(Graph const& g, typename Graph::workspace& w, std::size_t most, Next next) {
   constexpr std::size_t at_once = 256;
-  if (w.numbers.size() < at_once) w.numbers.resize(at_once);
-  if (w.distances.size() < at_once) w.distances.resize(at_once);
+  if (w.numbers.size() < at_once) w.numbers.resize(at_once, {});
+  if (w.distances.size() < at_once) w.distances.resize(at_once, {});
   w.passed.begin(most);
   while (std::size_t const n = next(w.numbers.data(), at_once)) {
     g.fast.distances(w.query, w.numbers.data(), n, w.distances.data());

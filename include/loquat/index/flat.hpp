@@ -163,7 +163,7 @@ template <Metric M, class... Parts> class flat {
   static constexpr std::size_t at_once = 256;
   // Calls f(candidate) for all that pass.
   template <class Filter, class F> constexpr void scan(workspace& w, Filter const& passes, F f) const {
-    w.distances.resize(at_once), w.numbers.resize(at_once);
+    w.distances.resize(at_once, {}), w.numbers.resize(at_once, {});
     std::size_t n = 0;
     auto const measure = [&] {
       vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());

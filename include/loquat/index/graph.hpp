@@ -132,8 +132,8 @@ template <Metric M, class Parts> class graph {
     fast.code().prepare(x, w.query);
     if constexpr (Parts::reranks) exact.code().prepare(x, w.exact_query);
     std::size_t const most = edges.most(0) + 1;
-    if (w.numbers.size() < most) w.numbers.resize(most);
-    if (w.distances.size() < most) w.distances.resize(most);
+    if (w.numbers.size() < most) w.numbers.resize(most, {});
+    if (w.distances.size() < most) w.distances.resize(most, {});
   }
 
   /// The slot nearest to the query on level `to` + 1, or where searches begin if that is lower.
@@ -197,8 +197,8 @@ template <Metric M, class Parts> class graph {
 
   /// Measures candidates again with the exact codes, and puts them in order.
   constexpr void measure_again(workspace& w, std::span<candidate> near) const requires(Parts::reranks) {
-    if (w.numbers.size() < near.size()) w.numbers.resize(near.size());
-    if (w.distances.size() < near.size()) w.distances.resize(near.size());
+    if (w.numbers.size() < near.size()) w.numbers.resize(near.size(), {});
+    if (w.distances.size() < near.size()) w.distances.resize(near.size(), {});
     for (std::size_t i = 0; i < near.size(); ++i) w.numbers[i] = near[i].node;
     exact.distances(w.exact_query, w.numbers.data(), near.size(), w.distances.data());
     for (std::size_t i = 0; i < near.size(); ++i) near[i].distance = sortable(w.distances[i]);
@@ -234,7 +234,7 @@ template <Metric M, class Parts> class graph {
   constexpr void select(workspace& w, std::span<candidate const> near, std::size_t most) const {
     constexpr std::size_t at_once = 4;
     w.chosen.clear();
-    if (w.numbers.size() < most) w.numbers.resize(most);
+    if (w.numbers.size() < most) w.numbers.resize(most, {});
     float apart[at_once]{};
     for (auto const& c : near) {
       if (w.chosen.size() == most) break;
@@ -271,7 +271,7 @@ template <Metric M, class Parts> class graph {
   /// Adds edges from a slot on a level; where there is no room for all, the best directions stay.
   constexpr void connect(workspace& w, std::uint32_t from, unsigned level, std::span<candidate const> to) {
     std::size_t const most = edges.most(level);
-    if (w.numbers.size() < most + to.size()) w.numbers.resize(most + to.size());
+    if (w.numbers.size() < most + to.size()) w.numbers.resize(most + to.size(), {});
     std::size_t n = edges.read(from, level, w.numbers.data());
     for (auto const& c : to) w.numbers[n++] = c.node;
     if (n > most) n = prune_others(w, from, level, n, most);
@@ -304,7 +304,7 @@ template <Metric M, class Parts> class graph {
   constexpr void attach(workspace& w, std::uint32_t slot, std::uint32_t twin) {
     constexpr std::size_t deepest = 256; // no tree is; but somebody's metric may see circles
     std::size_t const most = edges.most(0);
-    if (w.numbers.size() < most + 1) w.numbers.resize(most + 1);
+    if (w.numbers.size() < most + 1) w.numbers.resize(most + 1, {});
     std::uint64_t turns = (slot + 1) * 0x9e3779b97f4a7c15u;
     turns ^= turns >> 29;
     for (std::uint32_t at = twin, from = no_node, depth = 0;; ++depth, turns = std::rotr(turns, 3)) {
@@ -344,7 +344,7 @@ template <Metric M, class Parts> class graph {
   /// Of the slots `w.numbers` [n] the best neighbours of a slot, at most so many; leaves them there. How many they are.
   constexpr std::size_t prune(workspace& w, std::uint32_t from, std::size_t n, std::size_t most) const {
     best().prepare(from, w.other);
-    if (w.distances.size() < n) w.distances.resize(n);
+    if (w.distances.size() < n) w.distances.resize(n, {});
     best().distances(w.other, w.numbers.data(), n, w.distances.data());
     w.around.clear();
     for (std::size_t i = 0; i < n; ++i) w.around.push_back({sortable(w.distances[i]), w.numbers[i]});

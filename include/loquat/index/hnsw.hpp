@@ -326,7 +326,7 @@ template <Metric M, class... Parts> class hnsw {
         std::size_t n = 0;
         for (auto const keys = passes.keys(); next < keys.size() && n < at_most; ++next)
           n = keys_.read(keys[next], w.numbers, n, [&](std::uint32_t slot) { return slot < limit && !is_gone(slot); });
-        if (w.distances.size() < n) w.distances.resize(w.numbers.size());
+        if (w.distances.size() < n) w.distances.resize(w.numbers.size(), {});
         return n;
       });
     } else {

@@ -46,7 +46,7 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
 
   std::vector<workspace> works(threads.size());
   std::vector<detail::link_plan> plans(std::min(largest_group, n));
-  std::vector<std::uint32_t> slots(plans.size());
+  std::vector<std::uint32_t> slots(plans.size(), std::uint32_t{});
   std::vector<std::pair<std::uint64_t, std::uint32_t>> hashes(plans.size());
   std::vector<detail::back_edge> edges;
   std::vector<std::size_t> starts;

@@ -19,7 +19,7 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   std::vector<workspace> works(threads.size());
   auto const heirs = regroup_twins(works[0]);
   std::vector<detail::link_plan> lists(std::min(at_once, nodes));
-  std::vector<unsigned char> lonely(lists.size());
+  std::vector<unsigned char> lonely(lists.size(), false);
   for (std::size_t first = 0; first < nodes; first += lists.size()) {
     std::size_t const count = std::min(lists.size(), nodes - first);
     auto const number = [&](std::size_t i) { return static_cast<std::uint32_t>(first + i); };
@@ -37,7 +37,7 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   unsigned top = static_cast<unsigned>(std::uint64_t{graph_.entry} >> 32);
   if (is_gone(entry)) {
     entry = detail::no_node, top = 0;
-    std::vector<std::uint32_t> list(edges.most(0));
+    std::vector<std::uint32_t> list(edges.most(0), std::uint32_t{});
     for (std::uint32_t node = 0; node < nodes; ++node) {
       if (is_gone(node)) continue;
       unsigned level = edges.level(node);
@@ -80,7 +80,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
   };
   for (unsigned level = lists.level + 1; level-- > 0;) {
     std::size_t const most = edges.most(level);
-    w.numbers.resize(std::max(w.numbers.size(), most));
+    w.numbers.resize(std::max(w.numbers.size(), most), {});
     std::size_t n = edges.read(node, level, w.numbers.data());
     if (std::any_of(w.numbers.data(), w.numbers.data() + n, [&](auto i) { return is_gone(i); })) {
       broken = true;
@@ -105,7 +105,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
       }
       if (level == 0 && around.size() < edges.m()) {
         alone = true;
-        std::vector<float> x(options_.dimensions);
+        std::vector<float> x(options_.dimensions, float{});
         graph_.best().read(node, x.data());
         graph_.aim(w, x.data());
         std::size_t const ef = options_.ef_construction, all = live_ + dead_;
@@ -116,7 +116,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
       }
       std::sort(around.begin(), around.end());
       around.erase(std::unique(around.begin(), around.end()), around.end());
-      w.numbers.resize(std::max(w.numbers.size(), around.size()));
+      w.numbers.resize(std::max(w.numbers.size(), around.size()), {});
       std::copy(around.begin(), around.end(), w.numbers.begin());
       n = graph_.prune(w, node, around.size(), most - std::min(kept, most));
     }
@@ -133,7 +133,7 @@ template <Metric M, class... Parts> constexpr std::vector<detail::heir> hnsw<M, 
   std::size_t const nodes = graph_.size, most = edges.most(0);
   std::vector<detail::heir> heirs;
   std::vector<std::uint32_t> tree, left, list, lost;
-  w.numbers.resize(std::max(w.numbers.size(), most));
+  w.numbers.resize(std::max(w.numbers.size(), most), {});
   w.seen.begin(nodes);
   for (std::uint32_t node = 0; node < nodes; ++node) {
     if (!is_gone(node) || w.seen.insert(node) == 0) continue;

@@ -60,7 +60,7 @@ template <class Allocator> class key_table {
       std::size_t end = n, i = home(key), left = table_.size(); // as in `find`
       for (std::uint32_t place; moves % 2 == 0 && left-- != 0 && (place = load_word(table_[i])) != 0; i = after(i))
         if (place <= keys_.size() && keys_[place - 1] == key && f(place - 1)) {
-          if (end == out.size()) out.resize(2 * end + 64);
+          if (end == out.size()) out.resize(2 * end + 64, {});
           out[end++] = place - 1;
         }
       if (moves % 2 == 0 && moves == load_word(moves_)) return end; // else some may have been missed

@@ -159,7 +159,7 @@ template <class Allocator> class links {
     wider.reaches_up_ = std::move(reaches_up_), wider.up_before_ = std::move(up_before_);
     wider.first_list_ = std::move(first_list_);
     wider.upper_.grow(lists_ * wider.words(1));
-    std::vector<std::uint32_t> list(most(0));
+    std::vector<std::uint32_t> list(most(0), std::uint32_t{});
     auto const copy = [&](std::uint64_t* to, unsigned level, std::size_t n) {
       wider.write_list(to, level, std::span(list).first(n));
     };

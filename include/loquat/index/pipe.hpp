@@ -150,10 +150,10 @@ constexpr auto search(I const& index, typename I::workspace& workspace, search_o
 /// For a `k` that is known when the program runs: a `result<std::vector<hit>>`.
 template <VectorIndex I> constexpr auto search(I const& index, std::size_t k, search_options options = {}) {
   return detail::search_stage([&index, k, options](std::span<float const> x) -> result<std::vector<hit>> {
-    std::vector<hit> found(std::min(k, index.size()));
+    std::vector<hit> found(std::min(k, index.size()), hit{});
     auto const n = index.search(x, std::span<hit>(found), options);
     if (!n) return n.error();
-    found.resize(*n);
+    found.resize(*n, {});
     return found;
   });
 }

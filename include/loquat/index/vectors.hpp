@@ -78,7 +78,7 @@ template <Metric M, class C, class Allocator> class vectors {
   }
   /// Encodes a vector that is not stored.
   constexpr void write(one& to, float const* x) const {
-    to.code.resize(coder_.elements());
+    to.code.resize(coder_.elements(), {});
     to.factors = {};
     coder_.encode(x, to.code.data(), to.factors);
   }

@@ -29,7 +29,7 @@ class nearest_list {
  public:
   constexpr void begin(std::size_t most) {
     most_ = most, size_ = 0, next_ = 0;
-    if (items_.size() < most + 1) items_.resize(most + 1);
+    if (items_.size() < most + 1) items_.resize(most + 1, {});
     bound_ = ~std::uint64_t{0};
   }
   constexpr std::size_t size() const noexcept { return size_; }
@@ -65,7 +65,7 @@ class nearest_list {
   }
   /// All of them, for the caller to change; until the next `finish`.
   constexpr std::span<candidate> finish() {
-    if (finished_.size() < size_) finished_.resize(items_.size());
+    if (finished_.size() < size_) finished_.resize(items_.size(), {});
     for (std::size_t i = 0; i < size_; ++i) finished_[i] = unpacked(items_[i]);
     return {finished_.data(), size_};
   }
@@ -101,7 +101,7 @@ class seen_nodes {
         touched_[g] = 0;
       }
     std::size_t const groups = nodes / (group * 64) + 1;
-    if (touched_.size() < groups) bits_.resize(groups * group), touched_.resize(groups);
+    if (touched_.size() < groups) bits_.resize(groups * group, {}), touched_.resize(groups, {});
   }
   /// 1 the first time, then 0.
   constexpr std::size_t insert(std::uint32_t node) noexcept {

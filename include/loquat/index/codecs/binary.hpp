@@ -39,7 +39,7 @@ template <class M> class bit_coder {
   }
   constexpr void prepare(float const* x, query& q) const {
     factors none;
-    q.bits.resize(elements());
+    q.bits.resize(elements(), {});
     encode(x, q.bits.data(), none);
   }
   constexpr void prepare_code(element const* code, factors const&, query& q) const {

@@ -58,12 +58,12 @@ template <Metric M, kernel::row_type Type> class float_coder {
     for (std::size_t i = 0; i < dimensions_; ++i) x[i] = widened(code[i]);
   }
   constexpr void prepare(float const* x, query& q) const {
-    q.vector.resize(dimensions_);
+    q.vector.resize(dimensions_, {});
     float const scale = scale_of(x);
     for (std::size_t i = 0; i < dimensions_; ++i) q.vector[i] = x[i] * scale;
   }
   constexpr void prepare_code(element const* code, factors const& f, query& q) const {
-    q.vector.resize(dimensions_);
+    q.vector.resize(dimensions_, {});
     decode(code, f, q.vector.data());
   }
   constexpr void distances(query const& q, element const* codes, factors const*, std::uint32_t const* numbers,
@@ -80,7 +80,7 @@ template <Metric M, kernel::row_type Type> class float_coder {
         return;
       }
     }
-    std::vector<float> x(dimensions_);
+    std::vector<float> x(dimensions_, float{});
     for (std::size_t i = 0; i < n; ++i) {
       decode(codes + (numbers == nullptr ? i : numbers[i]) * dimensions_, {}, x.data());
       if constexpr (std::same_as<M, l2>)

@@ -31,9 +31,9 @@ class k_means {
 
   /// Of `rows` [n × dimensions], n ≥ 1.
   constexpr k_means(std::span<float const> rows, std::size_t dimensions)
-      : rows_(rows), d_(dimensions), n_(rows.size() / dimensions), books_(centroids * dimensions), members_(n_),
-        distances_(n_) {
-    std::vector<std::size_t> order(n_); // the first 256 of a shuffle
+      : rows_(rows), d_(dimensions), n_(rows.size() / dimensions), books_(centroids * dimensions, 0.0f),
+        members_(n_, std::uint8_t{}), distances_(n_, 0.0f) {
+    std::vector<std::size_t> order(n_, std::size_t{}); // the first 256 of a shuffle
     for (std::size_t i = 0; i < n_; ++i) order[i] = i;
     std::uint64_t state = 0x9e3779b97f4a7c15u;
     for (std::size_t c = 0; c < centroids; ++c) {
@@ -92,8 +92,8 @@ class k_means {
   }
   // every centroid to the mean of its members
   constexpr void move() {
-    std::vector<double> sums(centroids * d_);
-    std::vector<std::size_t> counts(centroids);
+    std::vector<double> sums(centroids * d_, double{});
+    std::vector<std::size_t> counts(centroids, std::size_t{});
     for (std::size_t i = 0; i < n_; ++i) {
       ++counts[members_[i]];
       for (std::size_t d = 0; d < d_; ++d) sums[members_[i] * d_ + d] += static_cast<double>(rows_[i * d_ + d]);
@@ -139,7 +139,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
     constexpr std::size_t most = 64 * centroids, rounds = 12;
     std::size_t const all = rows.size() / dimensions_, n = std::min(all, most);
     if (n == 0) return;
-    std::vector<float> x(dimensions_), part, books;
+    std::vector<float> x(dimensions_, float{}), part, books;
     for (std::size_t p = 0; p < parts_; ++p) {
       part.clear();
       for (std::size_t i = 0; i < n; ++i) {
@@ -162,7 +162,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
   }
 
   constexpr void encode(float const* vector, element* code, factors&) const {
-    std::vector<float> x(dimensions_);
+    std::vector<float> x(dimensions_, float{});
     scaled(vector, x.data());
     float distance = 0;
     for (std::size_t p = 0; p < parts_; ++p)
@@ -173,7 +173,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
   }
 
   constexpr void prepare(float const* vector, query& q) const {
-    q.vector.resize(dimensions_), q.tables.resize(parts_ * centroids);
+    q.vector.resize(dimensions_, {}), q.tables.resize(parts_ * centroids, {});
     scaled(vector, q.vector.data());
     for (std::size_t p = 0; p < parts_; ++p)
       k_means::measure<kind>(book(p), q.vector.data() + begin(p), begin(p + 1) - begin(p),
@@ -181,7 +181,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
   }
   // A stored vector is measured with a few others only: tables do not pay. The sums are the same.
   constexpr void prepare_code(element const* code, factors const& f, query& q) const {
-    q.vector.resize(dimensions_), q.tables.clear();
+    q.vector.resize(dimensions_, {}), q.tables.clear();
     decode(code, f, q.vector.data());
   }
   constexpr void distances(query const& q, element const* codes, factors const*, std::uint32_t const* numbers,
@@ -227,7 +227,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
 
   constexpr void take(std::vector<float> books) {
     books_ = std::move(books);
-    rows_.resize(books_.size());
+    rows_.resize(books_.size(), {});
     for (std::size_t p = 0; p < parts_ && ready(); ++p)
       for (std::size_t d = begin(p), size = begin(p + 1) - d, i = 0; i < size; ++i)
         for (std::size_t c = 0; c < centroids; ++c)

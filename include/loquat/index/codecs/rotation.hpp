@@ -16,7 +16,7 @@ namespace loquat::detail {
 /// element for itself: the same bits everywhere.
 class rotation {
  public:
-  constexpr explicit rotation(std::size_t n) : n_(n), power_(std::bit_floor(n)), signs_(rounds * n) {
+  constexpr explicit rotation(std::size_t n) : n_(n), power_(std::bit_floor(n)), signs_(rounds * n, 0.0f) {
     std::uint64_t state = 0x9e3779b97f4a7c15u;
     for (float& sign : signs_) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;

@@ -47,14 +47,14 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
 
   /// Learns the mean of `rows` [n × dimensions]; without it, 0.
   constexpr void train(std::span<float const> rows) {
-    std::vector<double> sums(dimensions_);
-    std::vector<float> x(dimensions_);
+    std::vector<double> sums(dimensions_, double{});
+    std::vector<float> x(dimensions_, float{});
     std::size_t const n = rows.size() / dimensions_;
     for (std::size_t i = 0; i < n; ++i) {
       scaled(rows.data() + i * dimensions_, x.data());
       for (std::size_t d = 0; d < dimensions_; ++d) sums[d] += static_cast<double>(x[d]);
     }
-    mean_.resize(dimensions_);
+    mean_.resize(dimensions_, {});
     for (std::size_t d = 0; d < dimensions_; ++d) mean_[d] = static_cast<float>(sums[d] / static_cast<double>(n));
     square_ = kernel::reference::dot(mean_, mean_);
   }
@@ -67,7 +67,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   }
 
   constexpr void encode(float const* vector, element* code, factors& f) const {
-    std::vector<float> x(dimensions_);
+    std::vector<float> x(dimensions_, float{});
     float const towards_mean = centred(vector, x.data());
     float const square = kernel::reference::dot(x, x);
     float largest = 0;
@@ -113,7 +113,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   }
 
   constexpr void prepare(float const* vector, query& q) const {
-    q.work.resize(dimensions_);
+    q.work.resize(dimensions_, {});
     float const towards_mean = centred(vector, q.work.data());
     float const square = kernel::reference::dot(q.work, q.work);
     float largest = 0;
@@ -295,12 +295,12 @@ template <CallableMetric M, class C> class decoding_coder {
   constexpr void decode(element const* code, factors const& f, float* x) const { coder_.decode(code, f, x); }
   constexpr void prepare(float const* x, query& q) const { q.vector.assign(x, x + dimensions_); }
   constexpr void prepare_code(element const* code, factors const& f, query& q) const {
-    q.vector.resize(dimensions_);
+    q.vector.resize(dimensions_, {});
     decode(code, f, q.vector.data());
   }
   constexpr void distances(query const& q, element const* codes, factors const* all, std::uint32_t const* numbers,
                            std::size_t n, float* out) const {
-    std::vector<float> x(dimensions_);
+    std::vector<float> x(dimensions_, float{});
     for (std::size_t i = 0; i < n; ++i) {
       std::size_t const row = numbers == nullptr ? i : numbers[i];
       decode(codes + row * elements(), all[row], x.data());
