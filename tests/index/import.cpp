@@ -29,7 +29,8 @@ struct random_numbers {
   float number() { return static_cast<float>(static_cast<std::int64_t>((*this)() >> 40) - (1 << 23)) * 0x1p-23f; }
 };
 
-// A graph of several levels by brute force: each node has edges to its nearest on every level that it is on, and theirs back.
+// A graph of several levels by brute force: each node has edges to its nearest on every level that it is on, and theirs
+// back.
 struct graph {
   std::size_t n, d, m = 4;
   std::vector<float> rows;
@@ -54,13 +55,15 @@ struct graph {
   }
   float apart(std::size_t i, std::size_t j) const {
     float sum = 0;
-    for (std::size_t e = 0; e < d; ++e) sum += (rows[i * d + e] - rows[j * d + e]) * (rows[i * d + e] - rows[j * d + e]);
+    for (std::size_t e = 0; e < d; ++e)
+      sum += (rows[i * d + e] - rows[j * d + e]) * (rows[i * d + e] - rows[j * d + e]);
     return sum;
   }
   std::span<float const> row(std::size_t i) const { return std::span(rows).subspan(i * d, d); }
 };
 
-void put_list(std::vector<std::byte>& out, std::vector<std::uint32_t> const& list, std::size_t most, std::uint32_t marks = 0) {
+void put_list(std::vector<std::byte>& out, std::vector<std::uint32_t> const& list, std::size_t most,
+              std::uint32_t marks = 0) {
   append_little(out, static_cast<std::uint32_t>(list.size()) | marks);
   for (std::size_t i = 0; i < most; ++i) append_little(out, i < list.size() ? list[i] : std::uint32_t{0});
 }
@@ -68,9 +71,11 @@ void put_list(std::vector<std::byte>& out, std::vector<std::uint32_t> const& lis
 std::vector<std::byte> hnswlib_file(graph const& g, std::size_t erased) {
   std::vector<std::byte> out;
   std::uint64_t const links = 4 + 8 * g.m, label = links + 4 * g.d;
-  for (std::uint64_t v : {std::uint64_t{0}, std::uint64_t{g.n + 10}, std::uint64_t{g.n}, label + 8, label, links}) append_little(out, v);
+  for (std::uint64_t v : {std::uint64_t{0}, std::uint64_t{g.n + 10}, std::uint64_t{g.n}, label + 8, label, links})
+    append_little(out, v);
   append_little(out, 3), append_little(out, std::uint32_t{5});
-  append_little(out, std::uint64_t{g.m}), append_little(out, std::uint64_t{2 * g.m}), append_little(out, std::uint64_t{g.m});
+  append_little(out, std::uint64_t{g.m}), append_little(out, std::uint64_t{2 * g.m}),
+      append_little(out, std::uint64_t{g.m});
   append_little(out, 0.72), append_little(out, std::uint64_t{77});
   for (std::size_t i = 0; i < g.n; ++i) {
     put_list(out, g.links[i][0], 2 * g.m, i < erased ? 1u << 16 : 0);
@@ -90,7 +95,8 @@ struct usearch_kind {
   std::uint16_t minor = 21;
   bool wide = false;
 };
-template <class Row> std::vector<std::byte> usearch_file(graph const& g, std::size_t erased, usearch_kind kind, std::size_t bytes, Row row) {
+template <class Row>
+std::vector<std::byte> usearch_file(graph const& g, std::size_t erased, usearch_kind kind, std::size_t bytes, Row row) {
   std::vector<std::byte> out;
   for (std::size_t v : {g.n, bytes})
     if (kind.wide)
@@ -101,8 +107,10 @@ template <class Row> std::vector<std::byte> usearch_file(graph const& g, std::si
   std::size_t const header = out.size();
   append_text(out, "usearch");
   append_little(out, std::uint16_t{2}), append_little(out, kind.minor), append_little(out, std::uint16_t{0});
-  append_little(out, kind.metric), append_little(out, kind.element), append_little(out, kind.key), append_little(out, kind.slot);
-  append_little(out, std::uint64_t{g.n - erased}), append_little(out, std::uint64_t{erased}), append_little(out, std::uint64_t{g.d});
+  append_little(out, kind.metric), append_little(out, kind.element), append_little(out, kind.key),
+      append_little(out, kind.slot);
+  append_little(out, std::uint64_t{g.n - erased}), append_little(out, std::uint64_t{erased}),
+      append_little(out, std::uint64_t{g.d});
   out.resize(header + 64);
   for (std::size_t v : {g.n, g.m, 2 * g.m, std::size_t{3}, std::size_t{5}}) append_little(out, std::uint64_t{v});
   for (auto l : g.levels) append_little(out, static_cast<std::int16_t>(l));
@@ -163,7 +171,10 @@ TEST_CASE("an index of hnswlib becomes one of any codec, with its erased nodes")
 TEST_CASE("an index of USearch becomes one of any codec, with every type of elements") {
   graph const g(180, 16);
   works<l2>(import_usearch<hnsw<l2>>(usearch_file(g, 15, {}, 64, put_floats)).value(), g, 15);
-  works<l2>(import_usearch<hnsw<l2, f16>>(usearch_file(g, 0, {.element = 5, .key = 8, .slot = 9, .minor = 9, .wide = true}, 64, put_floats)).value(), g, 0);
+  works<l2>(import_usearch<hnsw<l2, f16>>(
+                usearch_file(g, 0, {.element = 5, .key = 8, .slot = 9, .minor = 9, .wide = true}, 64, put_floats))
+                .value(),
+            g, 0);
   auto const halves = usearch_file(g, 0, {.element = 12}, 32, [](auto& out, auto row) {
     for (float v : row) append_little(out, half_from_float(v));
   });
@@ -213,8 +224,11 @@ template <class Import> void survives_damage(std::vector<std::byte> const& whole
     auto bytes = whole;
     for (auto n = random() % 3 + 1; n-- > 0;) {
       std::size_t const at = random() % (round % 3 == 0 ? 200 : bytes.size());
-      bytes[at] = round % 2 != 0 ? static_cast<std::byte>(random()) : bytes[at] ^ static_cast<std::byte>(1u << random() % 8);
-      if (round % 5 == 0) std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(4, bytes.size() - at), std::byte{0xff});
+      bytes[at] =
+          round % 2 != 0 ? static_cast<std::byte>(random()) : bytes[at] ^ static_cast<std::byte>(1u << random() % 8);
+      if (round % 5 == 0)
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(4, bytes.size() - at),
+                    std::byte{0xff});
     }
     auto index = import(bytes);
     if (!index) continue;
@@ -231,7 +245,8 @@ template <class Import> void survives_damage(std::vector<std::byte> const& whole
 TEST_CASE("damaged files of others are refused, or become sound indices") {
   graph const g(60, 3);
   survives_damage(hnswlib_file(g, 5), [](std::span<std::byte const> file) { return import_hnswlib<hnsw<l2>>(file); });
-  survives_damage(usearch_file(g, 5, {}, 12, put_floats), [](std::span<std::byte const> file) { return import_usearch<hnsw<l2>>(file); });
+  survives_damage(usearch_file(g, 5, {}, 12, put_floats),
+                  [](std::span<std::byte const> file) { return import_usearch<hnsw<l2>>(file); });
 }
 
 } // namespace index_import_test

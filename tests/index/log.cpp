@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -35,9 +36,9 @@ class recorder {
  public:
   struct event {
     enum { create, write, sync, rename, sync_folder } kind;
-    std::size_t file;                 // its number
-    std::string name, to;             // for create and rename
-    std::vector<std::byte> bytes;     // written
+    std::size_t file;             // its number
+    std::string name, to;         // for create and rename
+    std::vector<std::byte> bytes; // written
   };
   using folder = std::map<std::string, std::vector<std::byte>>;
 
@@ -58,25 +59,30 @@ class recorder {
     auto const file_of = [&](event const& e) { return e.file + start.size(); };
     for (std::size_t i = 0; i < whole + (part != 0 ? 1 : 0); ++i) {
       auto const& e = events[i];
-      if (e.file != appended && contents.size() <= file_of(e)) contents.resize(file_of(e) + 1), safe.resize(contents.size());
+      if (e.file != appended && contents.size() <= file_of(e))
+        contents.resize(file_of(e) + 1), safe.resize(contents.size());
       switch (e.kind) {
-        case event::create: names[e.name] = file_of(e), later_names.push_back(names); break;
-        case event::write: {
-          auto const n = i == whole ? part : e.bytes.size();
-          auto& file = contents[e.file == appended ? names.at(e.name) : file_of(e)];
-          file.insert(file.end(), e.bytes.begin(), e.bytes.begin() + static_cast<std::ptrdiff_t>(n));
-          break;
-        }
-        case event::sync: {
-          auto const file = e.file == appended ? names.at(e.name) : file_of(e);
-          safe[file] = contents[file];
-          break;
-        }
-        case event::rename:
-          names[e.to] = names.at(e.name), names.erase(e.name);
-          later_names.push_back(names);
-          break;
-        case event::sync_folder: safe_names = names, later_names.clear(); break;
+      case event::create:
+        names[e.name] = file_of(e), later_names.push_back(names);
+        break;
+      case event::write: {
+        auto const n = i == whole ? part : e.bytes.size();
+        auto& file = contents[e.file == appended ? names.at(e.name) : file_of(e)];
+        file.insert(file.end(), e.bytes.begin(), e.bytes.begin() + static_cast<std::ptrdiff_t>(n));
+        break;
+      }
+      case event::sync: {
+        auto const file = e.file == appended ? names.at(e.name) : file_of(e);
+        safe[file] = contents[file];
+        break;
+      }
+      case event::rename:
+        names[e.to] = names.at(e.name), names.erase(e.name);
+        later_names.push_back(names);
+        break;
+      case event::sync_folder:
+        safe_names = names, later_names.clear();
+        break;
       }
     }
     if (fate != nullptr) {
@@ -86,12 +92,19 @@ class recorder {
       for (std::size_t f = 0; f < contents.size(); ++f) {
         std::size_t const lost = contents[f].size() - safe[f].size();
         switch ((*fate)() % 4) {
-          case 0: contents[f] = safe[f]; break;
-          case 1: contents[f].resize(safe[f].size() + (lost != 0 ? (*fate)() % (lost + 1) : 0)); break;
-          case 2: std::fill(contents[f].begin() + static_cast<std::ptrdiff_t>(safe[f].size()), contents[f].end(), std::byte{}); break;
-          default:
-            if (lost > 8) // a hole
-              std::fill_n(contents[f].begin() + static_cast<std::ptrdiff_t>(safe[f].size() + (*fate)() % (lost - 8)), 8, std::byte{});
+        case 0:
+          contents[f] = safe[f];
+          break;
+        case 1:
+          contents[f].resize(safe[f].size() + (lost != 0 ? (*fate)() % (lost + 1) : 0));
+          break;
+        case 2:
+          std::fill(contents[f].begin() + static_cast<std::ptrdiff_t>(safe[f].size()), contents[f].end(), std::byte{});
+          break;
+        default:
+          if (lost > 8) // a hole
+            std::fill_n(contents[f].begin() + static_cast<std::ptrdiff_t>(safe[f].size() + (*fate)() % (lost - 8)), 8,
+                        std::byte{});
         }
       }
     }
@@ -139,7 +152,11 @@ struct recorded_files : record {
     result<void> write(std::span<std::byte const> bytes) {
       auto& events = files.to->events;
       if (files.fails()) { // half of it is there
-        events.push_back({recorder::event::write, recorder::appended, path, {}, {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2)}});
+        events.push_back({recorder::event::write,
+                          recorder::appended,
+                          path,
+                          {},
+                          {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2)}});
         return fail(errc::io, path, ": no space left");
       }
       events.push_back({recorder::event::write, recorder::appended, path, {}, {bytes.begin(), bytes.end()}});
@@ -195,14 +212,15 @@ template <class Index> struct history {
   struct moment {
     std::size_t events; // that had happened when it was acknowledged
     contents holds;
-    bool on_disk;       // whether it was promised to survive a power cut
+    bool on_disk; // whether it was promised to survive a power cut
   };
   std::vector<moment> moments{{0, {}, true}};
 
   void run(log_sync sync, std::size_t changes, std::uint64_t seed) {
     bool const always = sync == log_sync::always;
     random_numbers random{seed};
-    auto index = durable<Index, recorded_files>::open("it", Index{{.dimensions = d, .m = 4}}, {.sync = sync}, {&disk}).value();
+    auto index =
+        durable<Index, recorded_files>::open("it", Index{{.dimensions = d, .m = 4}}, {.sync = sync}, {&disk}).value();
     contents now;
     auto const vector = [&] {
       std::vector<float> x(d);
@@ -215,47 +233,47 @@ template <class Index> struct history {
       std::uint64_t const key = random() % 24;
       auto const x = vector();
       switch (random() % 10) {
-        case 0:
-          if (i % 3 == 0) {
-            REQUIRE(index.save());
-            done(true);
-          }
-          break;
-        case 1: {
-          std::vector<std::uint64_t> keys;
-          std::vector<float> rows;
-          for (std::uint64_t k = 100 + i * 4; k < 103 + i * 4; ++k) {
-            auto const row = vector();
-            keys.push_back(k), rows.insert(rows.end(), row.begin(), row.end());
-            now[k] = row;
-          }
-          REQUIRE(index.insert(keys, rows, pool(1)));
-          done(always);
-          break;
-        }
-        case 2:
-        case 3:
-          CHECK(index.erase(key).value() == now.contains(key));
-          now.erase(key), done(always);
-          break;
-        case 4:
-          REQUIRE(index.update(key, x));
-          now[key] = x, done(always);
-          break;
-        case 5:
-          REQUIRE(index.sync());
+      case 0:
+        if (i % 3 == 0) {
+          REQUIRE(index.save());
           done(true);
-          break;
-        default:
-          CHECK(index.insert(key, x).has_value() == !now.contains(key));
-          if (now.try_emplace(key, x).second) done(always);
+        }
+        break;
+      case 1: {
+        std::vector<std::uint64_t> keys;
+        std::vector<float> rows;
+        for (std::uint64_t k = 100 + i * 4; k < 103 + i * 4; ++k) {
+          auto const row = vector();
+          keys.push_back(k), rows.insert(rows.end(), row.begin(), row.end());
+          now[k] = row;
+        }
+        REQUIRE(index.insert(keys, rows, pool(1)));
+        done(always);
+        break;
+      }
+      case 2:
+      case 3:
+        CHECK(index.erase(key).value() == now.contains(key));
+        now.erase(key), done(always);
+        break;
+      case 4:
+        REQUIRE(index.update(key, x));
+        now[key] = x, done(always);
+        break;
+      case 5:
+        REQUIRE(index.sync());
+        done(true);
+        break;
+      default:
+        CHECK(index.insert(key, x).has_value() == !now.contains(key));
+        if (now.try_emplace(key, x).second) done(always);
       }
     }
     CHECK(holds(index.index(), now, d));
   }
 
   // Opens what a crash left. It must hold what was acknowledged, and at most what was under way besides.
-  bool survives(std::size_t whole, std::size_t part, random_numbers* fate) const {
+  bool survives(std::size_t whole, std::size_t part, random_numbers* fate, bool goes_on) const {
     recorder after;
     after.start = disk.after(whole, part, fate);
     auto index = durable<Index, recorded_files>::open("it", Index{{.dimensions = d, .m = 4}}, {}, {&after});
@@ -268,7 +286,7 @@ template <class Index> struct history {
     bool found = false;
     for (std::size_t i = safe; i <= std::min(last + 1, moments.size() - 1) && !found; ++i)
       found = holds(index->index(), moments[i].holds, d);
-    if (!found) return false;
+    if (!found || !goes_on) return found;
     // and it goes on from there
     auto const size = index->index().size();
     float const x[]{1, 2, 3};
@@ -280,7 +298,8 @@ template <class Index> struct history {
   }
 };
 
-template <class Index> std::size_t kill_everywhere(log_sync sync, std::size_t changes, std::uint64_t seed, std::size_t stride) {
+template <class Index>
+std::size_t kill_everywhere(log_sync sync, std::size_t changes, std::uint64_t seed, std::size_t stride) {
   history<Index> h;
   h.run(sync, changes, seed);
   random_numbers fate{seed + 1};
@@ -291,7 +310,7 @@ template <class Index> std::size_t kill_everywhere(log_sync sync, std::size_t ch
     std::size_t const step = e.file == recorder::appended ? 1 : stride;
     for (std::size_t part = 0; part == 0 || part < e.bytes.size(); part += step) {
       auto* const power_cut = points % 3 == 0 ? nullptr : &fate;
-      wrong += !h.survives(i, part, power_cut);
+      wrong += !h.survives(i, part, power_cut, points % 5 == 0);
       ++points;
     }
   }
@@ -300,8 +319,8 @@ template <class Index> std::size_t kill_everywhere(log_sync sync, std::size_t ch
 }
 
 TEST_CASE("nothing acknowledged is lost, wherever a crash happens while saving and appending") {
-  std::size_t points = kill_everywhere<hnsw<l2>>(log_sync::always, 60, 1, 16);
-  points += kill_everywhere<hnsw<l2>>(log_sync::on_demand, 60, 2, 16);
+  std::size_t points = kill_everywhere<hnsw<l2>>(log_sync::always, 115, 1, 12);
+  points += kill_everywhere<hnsw<l2>>(log_sync::on_demand, 90, 2, 12);
   CHECK(points >= 10000);
 }
 
@@ -375,6 +394,31 @@ TEST_CASE("a durable index on the disk: created, changed, saved, opened again") 
   CHECK(open().error().message().find("a log beside it") != std::string_view::npos);
 }
 
+TEST_CASE("threads change a durable index while others search it") {
+  test::temporary_folder const folder;
+  std::size_t const each = 60;
+  {
+    auto index = durable<hnsw<l2>>::open(folder / "it", hnsw<l2>{{.dimensions = 3}}).value();
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 0; t < 3; ++t)
+      threads.emplace_back([&, t] {
+        for (std::uint64_t i = 0; i < each; ++i) {
+          float const x[]{static_cast<float>(t), static_cast<float>(i), 1};
+          if (t == 2) {
+            hit found[3];
+            (void)index.index().search(x, found);
+            if (i % 20 == 0) index.save().value();
+          } else {
+            index.insert(t * 1000 + i, x).value();
+          }
+        }
+      });
+    for (auto& t : threads) t.join();
+  }
+  auto const index = durable<hnsw<l2>>::open(folder / "it", hnsw<l2>()).value();
+  CHECK(index.index().size() == 2 * each);
+}
+
 TEST_CASE("a flat index is durable as well") {
   test::temporary_folder const folder;
   float const x[]{1, 2};
@@ -418,7 +462,7 @@ TEST_CASE("a damaged log is told from one that was cut off") {
   folder.put("it.log", bad);
   CHECK(open().error().message().find("the frame at byte 368 (change 5) is damaged") != std::string_view::npos);
   CHECK(open(true).value().index().size() == 4);
-  CHECK(open().value().recovered().cut == 0); // that was cut away
+  CHECK(open().value().recovered().cut == 0);     // that was cut away
   for (std::size_t n = 64; n < log.size(); ++n) { // every length
     folder.put("it.log", log.substr(0, n));
     auto const index = open().value();
@@ -430,9 +474,11 @@ TEST_CASE("a damaged log is told from one that was cut off") {
   std::vector<std::byte> bytes(log.size());
   for (int round = 0; round < 3000; ++round) {
     std::transform(log.begin(), log.end(), bytes.begin(), [](char c) { return static_cast<std::byte>(c); });
-    for (auto n = random() % 3 + 1; n-- > 0;) bytes[random() % (round % 2 != 0 ? 160 : bytes.size())] = static_cast<std::byte>(random());
+    for (auto n = random() % 3 + 1; n-- > 0;)
+      bytes[random() % (round % 2 != 0 ? 160 : bytes.size())] = static_cast<std::byte>(random());
     for (std::size_t at = 64; at < bytes.size(); at += frame) { // with right checksums
-      auto const first = load_little<std::uint64_t>(bytes.data() + at + 8), size = load_little<std::uint64_t>(bytes.data() + at + 24);
+      auto const first = load_little<std::uint64_t>(bytes.data() + at + 8),
+                 size = load_little<std::uint64_t>(bytes.data() + at + 24);
       if (size > bytes.size() - at - 48) continue;
       auto sum = checksum(std::span(bytes).subspan(at + 48, size), first);
       std::memcpy(bytes.data() + at + 32, &sum, 8);

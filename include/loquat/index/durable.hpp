@@ -27,7 +27,8 @@ namespace loquat {
 
 /// When a change is safe.
 enum class log_sync : unsigned char {
-  always,   ///< when it is acknowledged, even from a power cut; many at once (`insert` of rows) cost one wait for the disk
+  always,   ///< when it is acknowledged, even from a power cut; many at once (`insert` of rows) cost one wait for the
+            ///< disk
   on_demand ///< from the end of the process when it is acknowledged; from a power cut after `sync` or `save`
 };
 
@@ -62,26 +63,18 @@ struct system_files {
   }
 };
 
-/// An `Executor` of the calling thread alone.
-struct this_thread {
-  constexpr unsigned size() const noexcept { return 1; }
-  template <class F> constexpr void run(std::size_t chunks, F f) const {
-    for (std::size_t i = 0; i < chunks; ++i) f(i, 0u);
-  }
-};
-
 } // namespace detail
 
-/// A `flat` or `hnsw` index with a file and a log beside it, "<path>.log". Any number of threads may search `index()` and
-/// change it through this at the same time; changes wait for each other. One process at a time.
+/// A `flat` or `hnsw` index with a file and a log beside it, "<path>.log". Any number of threads may search `index()`
+/// and change it through this at the same time; changes wait for each other. One process at a time.
 ///
 /// Searches may find a change a moment before it is safe. When the log cannot be written (the disk is full), the change
 /// that met it is in the index but not safe, and further ones are refused until a `save` succeeds.
 template <class Index, class Files = detail::system_files> class durable {
  public:
-  /// Opens the index at `path` (UTF-8) and applies the changes in its log; without a file, `empty` becomes one, with its
-  /// options. Errors: as of `load_index`; `errc::malformed` for a log with damage before its end (see `accept_loss`);
-  /// `errc::mismatch` for a log of another index.
+  /// Opens the index at `path` (UTF-8) and applies the changes in its log; without a file, `empty` becomes one, with
+  /// its options. Errors: as of `load_index`; `errc::malformed` for a log with damage before its end (see
+  /// `accept_loss`); `errc::mismatch` for a log of another index.
   static result<durable> open(std::string path, Index empty, durable_options options = {}, Files files = {}) {
     durable out(std::move(path), std::move(empty), options, std::move(files));
     auto done = out.recover();
@@ -89,7 +82,7 @@ template <class Index, class Files = detail::system_files> class durable {
     return out;
   }
 
-  Index const& index() const noexcept { return index_; }          ///< to search
+  Index const& index() const noexcept { return index_; }           ///< to search
   log_report const& recovered() const noexcept { return report_; } ///< what `open` found in the log
 
   /// Adds a vector, as `Index::insert` does.
@@ -97,13 +90,17 @@ template <class Index, class Files = detail::system_files> class durable {
     return change({change_kind::insert, key, x}, [&] { return index_.insert(key, x); });
   }
   /// Adds a vector in place of those the key had.
-  result<void> update(std::uint64_t key, std::span<float const> x) requires requires(Index& i) { i.update(key, x); } {
+  result<void> update(std::uint64_t key, std::span<float const> x) requires requires(Index& i) { i.update(key, x); }
+  {
     return change({change_kind::update, key, x}, [&] { return index_.update(key, x); });
   }
   /// Adds many vectors. After a crash meanwhile, those of the beginning may be there.
   template <Executor E>
-  result<void> insert(std::span<std::uint64_t const> keys, std::span<float const> rows, E const& threads)
-  requires requires(Index& i) { i.insert(keys, rows, threads); } {
+  result<void> insert(std::span<std::uint64_t const> keys, std::span<float const> rows, E const& threads) requires
+      requires(Index& i) {
+    i.insert(keys, rows, threads);
+  }
+  {
     turn const mine(changes_);
     if (!usable_) return usable_;
     if (auto done = index_.insert(keys, rows, threads); !done) return done;
@@ -141,12 +138,14 @@ template <class Index, class Files = detail::system_files> class durable {
     turn const mine(changes_);
     return usable_ ? synced() : usable_;
   }
-  /// Writes the index's file anew, with all changes, and begins the log anew. The former file and log stay whole until then.
+  /// Writes the index's file anew, with all changes, and begins the log anew. The former file and log stay whole until
+  /// then.
   result<void> save() {
     turn const mine(changes_);
     auto file = files_.create(path_);
     if (!file) return file.error();
-    auto done = detail::emit_index(index_, sequence_, [&](std::span<std::byte const> bytes) { return file->write(bytes); });
+    auto done =
+        detail::emit_index(index_, sequence_, [&](std::span<std::byte const> bytes) { return file->write(bytes); });
     if (!done) return done.error().within(path_);
     if (done = file->commit(); !done) return done;
     return begin_log(detail::log_header(index_.dimensions(), sequence_));
@@ -200,16 +199,19 @@ template <class Index, class Files = detail::system_files> class durable {
 
   // As they were made: many at once, or one by one.
   result<void> apply(std::span<index_change const> changes) {
-    if constexpr (requires { index_.insert(std::span<std::uint64_t const>(), std::span<float const>(), detail::this_thread()); })
+    if constexpr (requires {
+                    index_.insert(std::span<std::uint64_t const>(), std::span<float const>(), detail::calling_thread());
+                  })
       if (changes.size() > 1) {
         std::vector<std::uint64_t> keys;
         std::vector<float> rows;
         for (auto const& c : changes) {
-          if (c.kind != change_kind::insert) return fail(errc::malformed, "a change among many that is not an insertion");
+          if (c.kind != change_kind::insert)
+            return fail(errc::malformed, "a change among many that is not an insertion");
           keys.push_back(c.key);
           rows.insert(rows.end(), c.vector.begin(), c.vector.end());
         }
-        return index_.insert(keys, rows, detail::this_thread());
+        return index_.insert(keys, rows, detail::calling_thread());
       }
     for (auto const& c : changes) {
       if (c.kind == change_kind::erase) {
@@ -271,9 +273,9 @@ template <class Index, class Files = detail::system_files> class durable {
   std::string path_;
   durable_options options_;
   log_report report_;
-  std::vector<appender> log_; // the one that is open, if any
+  std::vector<appender> log_;                // the one that is open, if any
   std::uint64_t sequence_ = 0, durable_ = 0; // the last change, and the last that is on the disk
-  result<void> usable_;       // or what happened to the log
+  result<void> usable_;                      // or what happened to the log
   turnstile changes_;
 };
 

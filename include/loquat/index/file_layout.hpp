@@ -62,9 +62,9 @@ struct index_info {
 
 namespace detail {
 
-inline constexpr std::size_t index_alignment = 64;          // of every section
-inline constexpr std::uint64_t most_dimensions = 1u << 20;  // a limit of the format
-inline constexpr std::uint64_t most_levels = 64;            // of a node
+inline constexpr std::size_t index_alignment = 64;         // of every section
+inline constexpr std::uint64_t most_dimensions = 1u << 20; // a limit of the format
+inline constexpr std::uint64_t most_levels = 64;           // of a node
 inline constexpr std::size_t fixed_header = 320, section_entry = 32, most_sections = 15;
 inline constexpr std::uint32_t index_version = 1;
 inline constexpr std::string_view index_magic = "LQINDEX\n";
@@ -72,15 +72,28 @@ inline constexpr std::string_view index_magic = "LQINDEX\n";
 /// The numbers of sections, in their order.
 struct array_number {
   enum : std::uint32_t {
-    codes = 1, factors, learned, exact_codes, exact_factors, exact_learned, keys, key_places,
-    links_0, reaches_up, up_before, first_list, upper_links, gone, free_slots
+    codes = 1,
+    factors,
+    learned,
+    exact_codes,
+    exact_factors,
+    exact_learned,
+    keys,
+    key_places,
+    links_0,
+    reaches_up,
+    up_before,
+    first_list,
+    upper_links,
+    gone,
+    free_slots
   };
 };
 constexpr std::string_view name_of_section(std::uint32_t id) noexcept {
-  constexpr std::string_view names[]{"?",            "codes",          "factors",         "learned",       "exact codes",
-                                     "exact factors", "exact learned",  "keys",            "table of keys", "links",
-                                     "levels",       "level counts",   "beginnings of lists", "upper links",   "erased",
-                                     "free slots"};
+  constexpr std::string_view names[]{
+      "?",      "codes",         "factors", "learned", "exact codes",  "exact factors",       "exact learned",
+      "keys",   "table of keys", "links",   "levels",  "level counts", "beginnings of lists", "upper links",
+      "erased", "free slots"};
   return names[id < std::size(names) ? id : 0];
 }
 
@@ -116,18 +129,26 @@ constexpr std::uint64_t list_words(index_info const& i, bool upper) noexcept {
 constexpr std::uint64_t elements_of(std::uint32_t id, index_info const& i) noexcept {
   std::uint64_t const groups = (i.slots + 63) / 64;
   switch (id) {
-    case array_number::factors:
-    case array_number::exact_factors:
-    case array_number::keys: return i.slots;
-    case array_number::key_places: return i.places;
-    case array_number::links_0: return i.slots * list_words(i, false);
-    case array_number::reaches_up:
-    case array_number::up_before:
-    case array_number::gone: return groups;
-    case array_number::first_list: return i.uppers == 0 ? 0 : i.uppers + 1;
-    case array_number::upper_links: return i.lists * list_words(i, true);
-    case array_number::free_slots: return i.free;
-    default: return 0;
+  case array_number::factors:
+  case array_number::exact_factors:
+  case array_number::keys:
+    return i.slots;
+  case array_number::key_places:
+    return i.places;
+  case array_number::links_0:
+    return i.slots * list_words(i, false);
+  case array_number::reaches_up:
+  case array_number::up_before:
+  case array_number::gone:
+    return groups;
+  case array_number::first_list:
+    return i.uppers == 0 ? 0 : i.uppers + 1;
+  case array_number::upper_links:
+    return i.lists * list_words(i, true);
+  case array_number::free_slots:
+    return i.free;
+  default:
+    return 0;
   }
 }
 constexpr bool is_counted(std::uint32_t id) noexcept {
@@ -136,18 +157,21 @@ constexpr bool is_counted(std::uint32_t id) noexcept {
 /// The bytes of an element, where every index has the same.
 constexpr std::uint32_t element_bytes(std::uint32_t id) noexcept {
   switch (id) {
-    case array_number::keys:
-    case array_number::links_0:
-    case array_number::reaches_up:
-    case array_number::upper_links:
-    case array_number::gone: return 8;
-    case array_number::learned:
-    case array_number::exact_learned:
-    case array_number::key_places:
-    case array_number::up_before:
-    case array_number::first_list:
-    case array_number::free_slots: return 4;
-    default: return 0;
+  case array_number::keys:
+  case array_number::links_0:
+  case array_number::reaches_up:
+  case array_number::upper_links:
+  case array_number::gone:
+    return 8;
+  case array_number::learned:
+  case array_number::exact_learned:
+  case array_number::key_places:
+  case array_number::up_before:
+  case array_number::first_list:
+  case array_number::free_slots:
+    return 4;
+  default:
+    return 0;
   }
 }
 
@@ -209,7 +233,8 @@ constexpr result<void> check_numbers(index_info const& i) {
     return wrong("upper lists", i.lists, "1 to 64 for each upper slot");
   std::uint64_t const slot = i.entry & 0xffffffff, level = i.entry >> 32;
   if (slot >= i.slots && i.entry != 0) return wrong("entry", slot, "below slots");
-  if (level > most_levels || (level != 0 && i.uppers == 0)) return wrong("level of the entry", level, "one that there is");
+  if (level > most_levels || (level != 0 && i.uppers == 0))
+    return wrong("level of the entry", level, "one that there is");
   if (i.compact_at > 0xffffffff) return wrong("compact_at", i.compact_at, "a float of 32 bits");
   return {};
 }
@@ -262,7 +287,8 @@ constexpr result<index_layout> parse_header(std::span<std::byte const> head, std
     if (s.offset != aligned(end) || s.offset > file_bytes || s.bytes > file_bytes - s.offset)
       return fail(errc::malformed, "section ", name, " of ", s.bytes, " bytes at ", s.offset, ", expected at ",
                   aligned(end), " and within ", file_bytes);
-    if (auto const fixed = element_bytes(s.id); s.element == 0 || (fixed != 0 && s.element != fixed) || s.bytes % s.element != 0)
+    if (auto const fixed = element_bytes(s.id);
+        s.element == 0 || (fixed != 0 && s.element != fixed) || s.bytes % s.element != 0)
       return fail(errc::malformed, "section ", name, " has elements of ", s.element, " bytes");
     auto const elements = s.bytes / s.element;
     if (is_counted(s.id) && elements != elements_of(s.id, i))

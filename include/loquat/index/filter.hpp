@@ -44,8 +44,8 @@ class sorted_keys {
   std::span<std::uint64_t const> keys_;
 };
 
-/// Lets the keys of a set pass: a bit for each number from the least to the largest of them where that takes no more
-/// memory than the keys do, else their sorted array. To be made once and used for many searches.
+/// Lets the keys of a set pass: a bit for each number from the least to the largest of them where that takes little
+/// memory, else their sorted array. To be made once and used for many searches.
 class key_set {
  public:
   constexpr key_set() = default;
@@ -53,9 +53,10 @@ class key_set {
   constexpr explicit key_set(std::span<std::uint64_t const> keys) : keys_(keys.begin(), keys.end()) {
     std::sort(keys_.begin(), keys_.end());
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-    if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= keys_.size()) return;
+    if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= std::max<std::size_t>(4 * keys_.size(), 1024)) return;
     bits_.resize((keys_.back() - keys_.front()) / 64 + 1, {});
-    for (std::uint64_t const key : keys_) bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
+    for (std::uint64_t const key : keys_)
+      bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
   }
   constexpr std::span<std::uint64_t const> keys() const noexcept { return keys_; } ///< in ascending order
   constexpr bool operator()(std::uint64_t key) const noexcept {                    ///< whether it is in the set
@@ -77,14 +78,14 @@ constexpr std::uint32_t spread_slot(std::uint32_t i, std::size_t slots) noexcept
 
 /// The share of slots that pass, about: more are asked where fewer pass.
 template <class Accept> constexpr double passing_share(std::size_t slots, Accept const& accept) {
-  constexpr std::uint32_t least = 128, most = 4096, enough = 8;
+  constexpr std::uint32_t least = 128, most = 1024, enough = 8;
   std::uint32_t asked = 0, passed = 0;
-  while (asked < least || (passed < enough && asked < most && asked < slots / 64))
+  while (asked < least || (passed < enough && asked < most && asked < slots / 256))
     passed += static_cast<std::uint32_t>(accept(spread_slot(asked++, slots)));
   return (static_cast<double>(passed) + 0.5) / static_cast<double>(asked + 1);
 }
 
-/// What a search with a filter is chosen by.
+/// What a search with a filter is chosen by. Costs are estimated nanoseconds; only their ratios matter.
 struct filter_case {
   double share;           ///< of slots that pass
   std::size_t slots, m;   ///< of the graph
@@ -92,28 +93,40 @@ struct filter_case {
   std::size_t code_bytes; ///< of a vector that is measured
   bool listed;            ///< whether the passing keys are known
 
-  /// How many nodes a walk must keep: beside its `ef`, those that surround k which pass.
-  constexpr std::size_t front() const noexcept {
-    double const more = 1.5 * static_cast<double>(k) * (1 / share - 1);
-    return more < static_cast<double>(slots - std::min(ef, slots)) ? ef + static_cast<std::size_t>(more) : slots;
+  constexpr double far() const noexcept { return 30 + 0.1 * static_cast<double>(code_bytes); } ///< a distance in a walk
+  constexpr double near() const noexcept { return 10 + 0.05 * static_cast<double>(code_bytes); } ///< one in a scan
+  /// How many that pass a walk looks for: as much wider than k as it would be among all.
+  constexpr std::size_t wanted() const noexcept {
+    return static_cast<std::size_t>(share * static_cast<double>(ef) + 1.5 * (1 - share) * static_cast<double>(k)) + 1;
   }
-  /// The cheapest way, in estimated nanoseconds.
+  /// How many nodes of any kind it goes on from.
+  constexpr double front() const noexcept {
+    return std::min(static_cast<double>(wanted()) / share, static_cast<double>(slots));
+  }
+  constexpr double scan() const noexcept {
+    double const n = static_cast<double>(slots), passing = share * n;
+    return passing * near() + (listed ? passing * 25 : n * 1.5);
+  }
+  constexpr double walk() const noexcept { return front() * static_cast<double>(m) * (0.9 * far() + 10); }
+  constexpr double hop() const noexcept { // two hops reach degree² nodes at most, many of them seen before
+    double const degree = 2 * static_cast<double>(m), reached = share * degree * degree;
+    return (static_cast<double>(ef) + 8) * (degree * degree * 5 + std::min(0.5 * reached, degree) * far());
+  }
   constexpr filter_strategy cheapest() const noexcept {
-    double const n = static_cast<double>(slots), degree = 2 * static_cast<double>(m), passing = share * n;
-    double const line = static_cast<double>(code_bytes) / 64, near = 10 + 3 * line, far = 30 + 6 * line;
-    double const scan = passing * near + (listed ? passing * 25 : n * 1.5);
-    double const walk = static_cast<double>(front()) * degree * (0.45 * far + 5);
-    // two hops reach degree² nodes at most; many were seen before
-    double const reached = share * degree * degree;
-    double const hop = (static_cast<double>(ef) + 8) * (degree * degree * 0.35 * 6 + std::min(reached, degree) * far);
-    if (scan <= walk && (scan <= hop || reached < 4)) return filter_strategy::scan;
-    return hop < walk && reached >= 4 ? filter_strategy::hop : filter_strategy::walk;
+    constexpr double connected = 32; // neighbours in two hops: with fewer, many cannot be reached
+    bool const may_hop = share * 4 * static_cast<double>(m * m) >= connected;
+    bool const hops = may_hop && hop() < walk();
+    // what is not exact may find too little, and be done again
+    if (scan() <= 1.3 * (hops ? hop() : walk())) return filter_strategy::scan;
+    return hops ? filter_strategy::hop : filter_strategy::walk;
   }
+  /// Distances after which a walk gives way to a scan: it costs less than that.
+  constexpr std::size_t budget() const noexcept { return static_cast<std::size_t>(0.75 * scan() / far()) + 1; }
 };
 
-/// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a node
-/// to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`; the first may not
-/// pass.
+/// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a
+/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`; the first may
+/// not pass.
 template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
                                    std::size_t limit, Accept const& accept) {

@@ -4,7 +4,7 @@
 /// truth that approximate indices are judged by.
 
 #include <loquat/core/result.hpp>
-#include <loquat/index/graph.hpp>
+#include <loquat/index/filter.hpp>
 #include <loquat/index/hit.hpp>
 #include <loquat/index/keys.hpp>
 #include <loquat/io/mmap.hpp>
@@ -47,6 +47,7 @@ template <Metric M, class... Parts> class flat {
     detail::nearest_list near;
     std::vector<float> distances;
     std::vector<std::uint32_t> numbers;
+    std::vector<detail::candidate> inside;
   };
 
   constexpr explicit flat(flat_options options = {}, allocator const& a = {})
@@ -111,41 +112,78 @@ template <Metric M, class... Parts> class flat {
   }
 
   /// The nearest vectors to x [dimensions], nearest first, as many as `out` has room for and there are; how many.
-  /// Equal distances: the one inserted first. `passes(key)` says which may be found.
-  template <class Filter = every_key>
-  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w,
-                                       search_options = {}, Filter const& passes = {}) const {
+  /// Equal distances: the one inserted first. `passes` says which may be found.
+  template <KeyFilter Filter = every_key>
+  constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, workspace& w, search_options = {},
+                                       Filter const& passes = {}) const {
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good.error();
     passage const in(gate_);
     if (size_ == 0 || out.empty()) return std::size_t{0};
     vectors_.code().prepare(x.data(), w.query);
     w.near.begin(out.size());
-    w.distances.resize(at_once, {}), w.numbers.resize(at_once, {});
-    std::size_t n = 0;
-    auto const measure = [&] {
-      vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());
-      for (std::size_t i = 0; i < n; ++i) w.near.insert({w.distances[i], w.numbers[i]});
-      n = 0;
-    };
-    for (std::uint32_t slot = 0; slot < size_; ++slot) {
-      if (!passes(keys_[slot])) continue;
-      w.numbers[n++] = slot;
-      if (n == at_once) measure();
-    }
-    measure();
+    scan(w, passes, [&](detail::candidate c) { w.near.insert(c); });
     auto const near = w.near.finish();
     for (std::size_t i = 0; i < near.size(); ++i) out[i] = {keys_[near[i].node], near[i].distance};
     return near.size();
   }
-  template <class Filter = every_key>
+  template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search(std::span<float const> x, std::span<hit> out, search_options options = {},
                                        Filter const& passes = {}) const { ///< \overload
     workspace w;
     return search(x, out, w, options, passes);
   }
 
+  /// All vectors at most `radius` from x [dimensions], nearest first, to `found`; how many.
+  template <KeyFilter Filter = every_key>
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              workspace& w, search_options = {}, Filter const& passes = {}) const {
+    if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good.error();
+    if (!(radius == radius)) return fail(errc::argument, "the radius of a search is not a number");
+    passage const in(gate_);
+    found.clear();
+    if (size_ == 0) return std::size_t{0};
+    vectors_.code().prepare(x.data(), w.query);
+    w.inside.clear();
+    scan(w, passes, [&](detail::candidate c) {
+      if (c.distance <= radius) w.inside.push_back(c);
+    });
+    std::sort(w.inside.begin(), w.inside.end());
+    for (auto const& c : w.inside) found.push_back({keys_[c.node], c.distance});
+    return found.size();
+  }
+  template <KeyFilter Filter = every_key>
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              search_options options = {},
+                                              Filter const& passes = {}) const { ///< \overload
+    workspace w;
+    return search_within(x, radius, found, w, options, passes);
+  }
+
  private:
   static constexpr std::size_t at_once = 256;
+  // Calls f(candidate) for all that pass.
+  template <class Filter, class F> constexpr void scan(workspace& w, Filter const& passes, F f) const {
+    w.distances.resize(at_once, {}), w.numbers.resize(at_once, {});
+    std::size_t n = 0;
+    auto const measure = [&] {
+      vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());
+      for (std::size_t i = 0; i < n; ++i) f(detail::candidate{w.distances[i], w.numbers[i]});
+      n = 0;
+    };
+    auto const add = [&](std::size_t slot) {
+      w.numbers[n++] = static_cast<std::uint32_t>(slot);
+      if (n == at_once) measure();
+      return true;
+    };
+    if constexpr (KeyList<Filter>) {
+      for (std::uint64_t const key : passes.keys()) keys_.find(key, add);
+    } else {
+      for (std::size_t slot = 0; slot < size_; ++slot)
+        if (passes(keys_[slot])) add(slot);
+    }
+    measure();
+  }
+
   static constexpr flat_options with_dimensions(flat_options options) noexcept {
     if (parts::dimensions != 0) options.dimensions = parts::dimensions;
     return options;

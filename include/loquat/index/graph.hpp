@@ -68,6 +68,16 @@ struct link_plan {
     level = of_level, twin = no_node;
     neighbours.clear(), ends.clear();
   }
+  /// Leaves out the levels above one.
+  constexpr void lower(unsigned to_level) {
+    if (to_level >= level) return;
+    level = to_level;
+    if (ends.size() <= to_level + 1) return;
+    std::size_t const gone = ends.size() - to_level - 1, begin = ends[gone - 1];
+    neighbours.erase(neighbours.begin(), neighbours.begin() + static_cast<std::ptrdiff_t>(begin));
+    ends.erase(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(gone));
+    for (std::size_t& end : ends) end -= begin;
+  }
   /// Calls f(level, its neighbours) for each.
   template <class F> constexpr void for_each(F f) const {
     std::size_t begin = 0;
@@ -146,8 +156,8 @@ template <Metric M, class Parts> class graph {
     return best.node;
   }
 
-  /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on do
-  /// not exist. `Distinct`: without those that are the same as another (`twins`).
+  /// The `ef` slots nearest to the query that are found on a level from `start` on, to `w.near`. Slots from `limit` on
+  /// do not exist. `Distinct`: without those that are the same as another (`twins`).
   template <bool Distinct = false>
   constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
     begin_walk(w, start, ef, limit);
@@ -159,25 +169,30 @@ template <Metric M, class Parts> class graph {
     }
   }
 
-  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, while the walk
-  /// keeps `front` slots of any kind.
+  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, keeping up to
+  /// `front` of any kind. False if it ended before it was sure: with all of the front gone on from, or more than
+  /// `budget` measured.
   template <class Accept>
-  constexpr void walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t front, std::size_t limit,
-                      Accept const& accept) const {
+  constexpr bool walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t front, std::size_t budget,
+                      std::size_t limit, Accept const& accept) const {
     begin_walk(w, start, front, limit);
     w.passed.begin(ef);
     candidate const first{w.distances[0], start};
     w.near.insert(first);
     if (accept(start)) w.passed.insert(first);
+    std::size_t measured = 0;
     while (auto const* c = w.near.next()) {
-      if (w.passed.full() && c->distance > w.passed.bound()) return;
+      if (w.passed.full() && c->distance > w.passed.bound()) return true;
       std::size_t const n = fresh_neighbours<false>(w, c->node, 0, limit);
+      if ((measured += n) > budget) return false;
       for (std::size_t i = 0; i < n; ++i) {
         candidate const found{w.distances[i], w.numbers[i]};
+        if (found.distance > w.passed.bound()) continue;
         if (w.near.insert(found) < soon) edges.prefetch(found.node);
-        if (found.distance <= w.passed.bound() && accept(found.node)) w.passed.insert(found);
+        if (accept(found.node)) w.passed.insert(found);
       }
     }
+    return w.passed.full();
   }
 
   /// Measures candidates again with the exact codes, and puts them in order.
@@ -263,10 +278,10 @@ template <Metric M, class Parts> class graph {
     edges.write(from, level, std::span(w.numbers).first(n));
   }
 
-  // Vectors that are the same would fill each other's lists, and lead nowhere else. So of each one that is stored more than
-  // once, one node has neighbours as any other, and its twins make a tree that hangs from it: edges on level 0 between
-  // nodes of the same code, at most three of each, first in its list and never pruned. Insertions do not look into
-  // trees.
+  // Vectors that are the same would fill each other's lists, and lead nowhere else. So of each one that is stored more
+  // than once, one node has neighbours as any other, and its twins make a tree that hangs from it by an edge: edges on
+  // level 0 between nodes of the same code, at most three of each, first in its list and never pruned. Insertions do
+  // not look into trees.
 
   /// Whether two slots are.
   constexpr bool same(workspace& w, std::uint32_t a, std::uint32_t b) const {
@@ -295,7 +310,8 @@ template <Metric M, class Parts> class graph {
     for (std::uint32_t at = twin, from = no_node, depth = 0;; ++depth, turns = std::rotr(turns, 3)) {
       std::size_t const n = edges.read(at, 0, w.numbers.data());
       std::size_t const same_ones = twins(w, at, n);
-      if (same_ones < most_twins || depth == deepest) {
+      std::size_t const room = n > same_ones ? 1 : most_twins;
+      if (same_ones < room || (same_ones == 1 && w.numbers[0] == from) || depth == deepest) {
         auto const place = w.numbers.begin() + static_cast<std::ptrdiff_t>(std::min(same_ones, most_twins));
         std::copy_backward(place, w.numbers.begin() + static_cast<std::ptrdiff_t>(n),
                            w.numbers.begin() + static_cast<std::ptrdiff_t>(n + 1));
@@ -310,7 +326,8 @@ template <Metric M, class Parts> class graph {
     }
   }
   /// `prune`, for the list of a slot that begins with its twins, which stay.
-  constexpr std::size_t prune_others(workspace& w, std::uint32_t from, unsigned level, std::size_t n, std::size_t most) const {
+  constexpr std::size_t prune_others(workspace& w, std::uint32_t from, unsigned level, std::size_t n,
+                                     std::size_t most) const {
     std::uint32_t stay[most_twins]{};
     std::size_t const kept = level == 0 ? twins(w, from, std::min(n, most_twins)) : 0;
     auto const begin = w.numbers.begin();

@@ -186,8 +186,9 @@ template <Metric M, class... Parts> class hnsw {
   /// All vectors at most `radius` from x [dimensions], nearest first, to `found`; how many. Approximate: a search grows
   /// until what it finds lies beyond by an eighth; `options.ef` is what it begins with.
   template <KeyFilter Filter = every_key>
-  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found, workspace& w,
-                                              search_options options = {}, Filter const& passes = {}) const {
+  constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
+                                              workspace& w, search_options options = {},
+                                              Filter const& passes = {}) const {
     if (auto good = check(x); !good) return good.error();
     if (!(radius == radius)) return fail(errc::argument, "the radius of a search is not a number");
     passage const in(gate_);
@@ -208,9 +209,11 @@ template <Metric M, class... Parts> class hnsw {
   }
   template <KeyFilter Filter = every_key>
   constexpr result<std::size_t> search_within(std::span<float const> x, float radius, std::vector<hit>& found,
-                                              search_options options = {}, Filter const& passes = {}) const { ///< \overload
+                                              search_options options = {},
+                                              Filter const& passes = {}) const { ///< \overload
     result<std::size_t> inside = std::size_t{0};
-    (void)with_spare([&](workspace& w) { return inside = search_within(x, radius, found, w, options, passes), result<void>(); });
+    (void)with_spare(
+        [&](workspace& w) { return inside = search_within(x, radius, found, w, options, passes), result<void>(); });
     return inside;
   }
 
@@ -300,16 +303,21 @@ template <Metric M, class... Parts> class hnsw {
     if (strategy != filter_strategy::scan) {
       std::uint32_t const start = graph_.descend(w, 0, limit);
       std::span<detail::candidate> near;
+      bool sure = true;
       if (everything && gone_count_ == 0) {
         graph_.walk(w, start, 0, ef, limit);
         near = w.near.finish();
       } else if (strategy == filter_strategy::hop) {
         near = detail::hop(graph_, w, start, ef, limit, accept);
       } else {
-        graph_.walk(w, start, ef, choice.front(), limit, accept);
+        std::size_t const wanted = std::max(choice.wanted(), parts::reranks ? std::min(ef, 4 * k) : 0);
+        std::size_t const front = std::max(ef, std::min(limit, 4 * static_cast<std::size_t>(choice.front())));
+        bool const unlimited = everything || asked != filter_strategy::automatic;
+        sure = graph_.walk(w, start, wanted, front, unlimited ? ~std::size_t{0} : choice.budget(), limit, accept);
         near = w.passed.finish();
       }
-      if (near.size() >= std::min(k, limit) || asked != filter_strategy::automatic) return near;
+      bool const enough = near.size() >= std::min(k, limit) && (sure || everything);
+      if (enough || asked != filter_strategy::automatic) return near;
     }
     std::size_t const most = parts::reranks ? ef : k;
     if constexpr (KeyList<Filter>) {
@@ -322,12 +330,15 @@ template <Metric M, class... Parts> class hnsw {
         return n;
       });
     } else {
-      std::uint32_t next = 0;
+      std::size_t next = 0;
       return detail::scan(graph_, w, most, [&](std::uint32_t* numbers, std::size_t at_most) {
         std::size_t n = 0;
-        for (; next < limit && n < at_most; ++next) {
-          numbers[n] = next;
-          n += static_cast<std::size_t>(accept(next));
+        for (; next < limit && n + 64 <= at_most; next += 64) {
+          std::uint64_t const gone = detail::load_word(gone_[next / 64]);
+          for (std::size_t slot = next, end = std::min(limit, next + 64); slot < end; ++slot) {
+            numbers[n] = static_cast<std::uint32_t>(slot);
+            n += static_cast<std::size_t>((gone >> slot % 64 & 1) == 0 && passes(keys_[slot]));
+          }
         }
         return n;
       });
@@ -361,21 +372,29 @@ template <Metric M, class... Parts> class hnsw {
   constexpr result<void> make_room(std::size_t n) {
     if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     std::size_t const used = graph_.size, slots = graph_.edges.slots();
-    if (n > options_.most - used) return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
-    if (used + n <= slots) return {};
+    if (n > options_.most - used + free_.size())
+      return fail(errc::capacity, "an index of at most ", options_.most, " vectors is full");
+    if (std::min(used + n, options_.most) <= slots) return {};
     closure const alone(gate_);
-    grow(std::min(std::max({used + n, slots + slots / 2, std::size_t{64}}), options_.most));
+    grow(std::min(std::max({used + n, slots + slots / 2, std::size_t{64}}), options_.most)); // beyond, free ones do
     return {};
   }
 
-  // A slot for a node of this level: a free one, or the next. The caller has made room.
-  constexpr std::uint32_t claim(unsigned level, std::size_t& next) {
+  // A slot for a node: a free one of its level, or the next, or a free one that it fits into. The caller has made room.
+  constexpr std::uint32_t claim(detail::link_plan& plan, std::size_t& next) {
+    unsigned const level = plan.level;
     for (std::size_t i = free_.size(), tries = 0; i-- > 0 && tries < 64; ++tries)
       if (std::uint32_t const slot = free_[i]; graph_.edges.level(slot) == level) {
         free_[i] = free_.back();
         free_.pop_back();
         return slot;
       }
+    if (next == options_.most) {
+      std::uint32_t const slot = free_.back();
+      free_.pop_back();
+      plan.lower(graph_.edges.level(slot));
+      return slot;
+    }
     auto const slot = static_cast<std::uint32_t>(next++);
     if (!graph_.edges.has_room(slot, level)) {
       closure const alone(gate_);
@@ -427,7 +446,7 @@ template <Metric M, class... Parts> class hnsw {
       if (!replace && !options_.several && has(key)) return already_there(key);
       if (auto room = make_room(1); !room) return room;
       std::size_t next = graph_.size;
-      std::uint32_t const slot = claim(w.plan.level, next);
+      std::uint32_t const slot = claim(w.plan, next);
       graph_.fast.write(slot, x.data()), graph_.exact.write(slot, x.data());
       keys_.insert(slot, key);
       if (w.plan.twin != detail::no_node) {
@@ -451,9 +470,11 @@ template <Metric M, class... Parts> class hnsw {
   }
 
   constexpr void find_twins(std::span<std::pair<std::uint64_t, std::uint32_t>> hashes,
-                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots, workspace& w) const;
+                            std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots,
+                            workspace& w) const;
   template <Executor E, class Progress> constexpr void mend(E const& threads, Progress const& progress);
-  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs, detail::link_plan& lists) const;
+  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
+                            detail::link_plan& lists) const;
   constexpr std::vector<detail::heir> regroup_twins(workspace& w);
 
   // f(workspace), with one that an earlier call left.

@@ -62,7 +62,7 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
     });
     std::size_t next = before;
     for (std::size_t i = 0; i < count; ++i) {
-      slots[i] = claim(plans[i].level, next);
+      slots[i] = claim(plans[i], next);
       keys_.insert(slots[i], keys[first + i]);
     }
     threads.run(count, [&](std::size_t i, unsigned) {

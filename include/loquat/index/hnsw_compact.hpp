@@ -7,8 +7,8 @@
 
 namespace loquat {
 
-// Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are written.
-// Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
+// Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are
+// written. Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
 template <Metric M, class... Parts>
 template <Executor E, class Progress>
 constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progress) {
@@ -63,8 +63,8 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   }
 }
 
-// New lists for a node that has an edge to an erased one: of its neighbours, and those of erased ones. Where these are few,
-// it looks for others as a new node does; true: they must be told.
+// New lists for a node that has an edge to an erased one: of its neighbours, and those of erased ones. Where these are
+// few, it looks for others as a new node does; true: they must be told.
 template <Metric M, class... Parts>
 constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
                                              detail::link_plan& lists) const {
@@ -107,7 +107,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
         std::size_t const ef = options_.ef_construction, all = live_ + dead_;
         std::size_t const front = std::min(nodes, ef * (all / std::max<std::size_t>(live_, 1) + 1));
         auto const others = [&](std::uint32_t i) { return !is_gone(i) && i != node && !graph_.same(w, node, i); };
-        graph_.walk(w, graph_.descend(w, 0, nodes), ef, front, nodes, others);
+        graph_.walk(w, graph_.descend(w, 0, nodes), ef, front, ~std::size_t{0}, nodes, others);
         for (auto const& c : w.passed.finish()) around.push_back(c.node);
       }
       std::sort(around.begin(), around.end());
@@ -124,8 +124,7 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
 }
 
 // Trees of twins that lost some are planted anew from who is left. Returns who stands for the erased ones.
-template <Metric M, class... Parts>
-constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& w) {
+template <Metric M, class... Parts> constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& w) {
   auto& edges = graph_.edges;
   std::size_t const nodes = graph_.size, most = edges.most(0);
   std::vector<detail::heir> heirs;
@@ -152,8 +151,9 @@ constexpr std::vector<detail::heir> hnsw<M, Parts...>::regroup_twins(workspace& 
     for (std::size_t i = 0; i < left.size(); ++i) {
       std::size_t const n = edges.read(left[i], 0, w.numbers.data()), twins = graph_.twins(w, left[i], n);
       list.clear();
-      if (i > 0) list.push_back(left[(i - 1) / 2]);
-      for (std::size_t child = 2 * i + 1; child <= 2 * i + 2 && child < left.size(); ++child) list.push_back(left[child]);
+      if (i > 0) list.push_back(left[i / 2]);
+      for (std::size_t child = std::max<std::size_t>(2 * i, 1); child <= 2 * i + 1 && child < left.size(); ++child)
+        list.push_back(left[child]); // the root has one
       list.insert(list.end(), w.numbers.data() + twins, w.numbers.data() + n);
       if (i == 0)
         for (std::uint32_t const other : lost)

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Graphs that other libraries have built, taken over as they are: vectors, keys, levels and edges. Nothing is believed:
-/// each number is checked before it is used.
+/// Graphs that other libraries have built, taken over as they are: vectors, keys, levels and edges. Nothing is
+/// believed: each number is checked before it is used.
 
 #include <loquat/core/result.hpp>
 #include <loquat/index/file_layout.hpp>
@@ -20,14 +20,15 @@ namespace loquat::detail {
 
 /// A graph in somebody else's file. Slots are below `size()`; `links` returns false where there are more than fit.
 template <class G>
-concept ForeignGraph = requires(G const& g, std::size_t slot, unsigned level, float* x, std::vector<std::uint32_t>& out) {
+concept ForeignGraph = requires(G const& g, std::size_t slot, unsigned level, float* x,
+                                std::vector<std::uint32_t>& out) {
   { g.options() } -> std::same_as<hnsw_options>; // with dimensions and m
   { g.size() } -> std::same_as<std::size_t>;
-  { g.entry() } -> std::same_as<std::size_t>;        // the slot where searches begin
-  { g.level(slot) } -> std::same_as<std::size_t>;    // the highest of a slot
+  { g.entry() } -> std::same_as<std::size_t>;     // the slot where searches begin
+  { g.level(slot) } -> std::same_as<std::size_t>; // the highest of a slot
   { g.key(slot) } -> std::same_as<std::uint64_t>;
   { g.erased(slot) } -> std::same_as<bool>;
-  g.vector(slot, x);                                 // [dimensions]
+  g.vector(slot, x); // [dimensions]
   { g.links(slot, level, out) } -> std::same_as<bool>;
 };
 
@@ -38,14 +39,18 @@ struct index_importer {
     using index_type = hnsw<M, Parts...>;
     auto const options = from.options();
     std::size_t const n = from.size(), d = options.dimensions;
-    if (d == 0 || d > most_dimensions) return fail(errc::malformed, "vectors of ", d, " elements, expected 1 to ", most_dimensions);
+    if (d == 0 || d > most_dimensions)
+      return fail(errc::malformed, "vectors of ", d, " elements, expected 1 to ", most_dimensions);
     if (index_type::parts::dimensions != 0 && index_type::parts::dimensions != d)
-      return fail(errc::mismatch, "vectors of the file have ", d, " elements, those of the program's type ", index_type::parts::dimensions);
-    if (options.m < 2 || options.m > 256) return fail(errc::unsupported, "a graph with m = ", options.m, ", expected 2 to 256");
+      return fail(errc::mismatch, "vectors of the file have ", d, " elements, those of the program's type ",
+                  index_type::parts::dimensions);
+    if (options.m < 2 || options.m > 256)
+      return fail(errc::unsupported, "a graph with m = ", options.m, ", expected 2 to 256");
     if (n > options.most) return fail(errc::capacity, n, " vectors, expected at most ", options.most);
     index_type index(options);
     if (n == 0) return index;
-    if (from.entry() >= n) return fail(errc::malformed, "searches begin at node ", from.entry(), ", expected one below ", n);
+    if (from.entry() >= n)
+      return fail(errc::malformed, "searches begin at node ", from.entry(), ", expected one below ", n);
     if (auto good = take_vectors<M>(index, from); !good) return good.error();
     if (auto good = take_links(index, from); !good) return good.error();
     index.graph_.size = n;
@@ -66,7 +71,7 @@ struct index_importer {
       if (auto good = read(i * n / sample); !good) return good;
       rows.insert(rows.end(), x.begin(), x.end());
     }
-    index.learn(rows);
+    index.learn(rows, true);
     index.grow(n);
     if (!from.options().several) {
       std::vector<std::uint64_t> keys;
@@ -96,7 +101,8 @@ struct index_importer {
     std::vector<std::uint32_t> list;
     for (std::size_t slot = 0; slot < n; ++slot) {
       std::size_t const levels = from.level(slot);
-      if (levels > most_levels) return fail(errc::malformed, "node ", slot, " is on level ", levels, ", expected at most ", most_levels);
+      if (levels > most_levels)
+        return fail(errc::malformed, "node ", slot, " is on level ", levels, ", expected at most ", most_levels);
       auto const level = static_cast<unsigned>(levels);
       if (!edges.has_room(slot, level)) edges.grow_upper(level);
       edges.add(slot, level);
@@ -106,7 +112,8 @@ struct index_importer {
           return fail(errc::malformed, "node ", slot, " has more neighbours on level ", l, " than there is room for");
         for (auto to : list)
           if (to >= n || from.level(to) < l)
-            return fail(errc::malformed, "node ", slot, " has neighbour ", to, " on level ", l, ", where there is no such node");
+            return fail(errc::malformed, "node ", slot, " has neighbour ", to, " on level ", l,
+                        ", where there is no such node");
         std::erase(list, static_cast<std::uint32_t>(slot));
         edges.write(slot, l, list);
       }

@@ -1,9 +1,9 @@
 #pragma once
 /// \file
-/// Files of hnswlib (`HierarchicalNSW::saveIndex`, version 0.8 and before): a header of 96 bytes, a record of fixed size
-/// for each node with its links on level 0, its vector and its label, and then each node's links above that. They say
-/// neither metric nor element type: vectors are taken as floats, and the index's metric must be the one they were built
-/// with (a `cosine` index for inner products of vectors of length 1).
+/// Files of hnswlib (`HierarchicalNSW::saveIndex`, version 0.8 and before): a header of 96 bytes, a record of fixed
+/// size for each node with its links on level 0, its vector and its label, and then each node's links above that. They
+/// say neither metric nor element type: vectors are taken as floats, and the index's metric must be the one they were
+/// built with (a `cosine` index for inner products of vectors of length 1).
 
 #include <loquat/core/result.hpp>
 #include <loquat/index/hnsw.hpp>
@@ -44,7 +44,8 @@ class hnswlib_graph {
     };
     if (links_at != 0) return wrong("links at", links_at, "0");
     if (g.upper_most_ < 1 || g.upper_most_ > 256) return wrong("links above level 0", g.upper_most_, "1 to 256");
-    if (g.base_most_ < g.upper_most_ || g.base_most_ > 512) return wrong("links on level 0", g.base_most_, "as many, to 512");
+    if (g.base_most_ < g.upper_most_ || g.base_most_ > 512)
+      return wrong("links on level 0", g.base_most_, "as many, to 512");
     if (g.vector_ != 4 + 4 * g.base_most_) return wrong("vectors at", g.vector_, "the end of the links");
     if (g.label_ <= g.vector_ || (g.label_ - g.vector_) % 4 != 0 || g.label_ > 4 * most_dimensions + g.vector_)
       return wrong("labels at", g.label_, "the end of a vector of floats");
@@ -69,7 +70,9 @@ class hnswlib_graph {
   hnsw_options options() const { return options_; }
   std::size_t size() const noexcept { return upper_.size(); }
   std::size_t entry() const noexcept { return entry_; }
-  std::size_t level(std::size_t i) const noexcept { return upper_[i].size() / static_cast<std::size_t>(4 + 4 * upper_most_); }
+  std::size_t level(std::size_t i) const noexcept {
+    return upper_[i].size() / static_cast<std::size_t>(4 + 4 * upper_most_);
+  }
   std::uint64_t key(std::size_t i) const noexcept { return load_little<std::uint64_t>(node(i) + label_); }
   bool erased(std::size_t i) const noexcept { return (std::to_integer<unsigned>(node(i)[2]) & 1) != 0; }
   void vector(std::size_t i, float* x) const noexcept {
@@ -95,8 +98,9 @@ class hnswlib_graph {
 
 } // namespace detail
 
-/// Takes over an index of hnswlib from the bytes of its file: `import_hnswlib<hnsw<l2>>(bytes)`. Erased nodes stay erased.
-/// Errors: `errc::malformed`, with the node and what was expected; `errc::argument` for vectors the metric cannot take.
+/// Takes over an index of hnswlib from the bytes of its file: `import_hnswlib<hnsw<l2>>(bytes)`. Erased nodes stay
+/// erased. Errors: `errc::malformed`, with the node and what was expected; `errc::argument` for vectors the metric
+/// cannot take.
 template <class Index> result<Index> import_hnswlib(std::span<std::byte const> file) {
   auto const graph = detail::hnswlib_graph::parse(file);
   if (!graph) return graph.error();

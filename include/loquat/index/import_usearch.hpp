@@ -34,7 +34,8 @@ class usearch_graph {
     usearch_graph g;
     byte_reader in = find_header(file, g.vectors_, g.rows_, g.row_bytes_);
     if (in.text(7) != "usearch")
-      return fail(errc::malformed, "no file of USearch with vectors: there is no header behind a matrix at the file's start");
+      return fail(errc::malformed,
+                  "no file of USearch with vectors: there is no header behind a matrix at the file's start");
     auto const major = in.read<std::uint16_t>(), minor = in.read<std::uint16_t>();
     in.skip(2);
     auto const kind = in.read<std::uint8_t>();
@@ -46,7 +47,8 @@ class usearch_graph {
     if (!in) return in.failure();
     if (major != 2) return fail(errc::unsupported, "a file of USearch ", major, ", expected version 2");
     if (static_cast<char>(kind) != metric)
-      return fail(errc::mismatch, "the file's metric is '", static_cast<char>(kind), "', expected '", metric, "' for that of the program's type");
+      return fail(errc::mismatch, "the file's metric is '", static_cast<char>(kind), "', expected '", metric,
+                  "' for that of the program's type");
     g.element_ = name_of(element, minor);
     if (name_of(key, minor) != scalar::u64 || name_of(slot, minor) != scalar::u32)
       return fail(errc::unsupported, "keys of kind ", key, " and slots of kind ", slot, ", expected 64 and 32 bits");
@@ -63,10 +65,12 @@ class usearch_graph {
     auto const entry = in.read<std::uint64_t>();
     if (!in) return in.failure();
     if (count != g.rows_) return fail(errc::malformed, "a graph of ", count, " nodes for ", g.rows_, " vectors");
-    if (count != 0 && entry >= count) return fail(errc::malformed, "searches begin at node ", entry, ", expected one below ", count);
+    if (count != 0 && entry >= count)
+      return fail(errc::malformed, "searches begin at node ", entry, ", expected one below ", count);
     g.entry_ = static_cast<std::size_t>(entry);
     if (count != 0 && (g.upper_most_ < 1 || g.upper_most_ > 256 || g.base_most_ < g.upper_most_ || g.base_most_ > 512))
-      return fail(errc::unsupported, "nodes with ", g.base_most_, " and ", g.upper_most_, " links, expected up to 512 and 256");
+      return fail(errc::unsupported, "nodes with ", g.base_most_, " and ", g.upper_most_,
+                  " links, expected up to 512 and 256");
     g.options_.dimensions = static_cast<std::size_t>(dimensions);
     g.options_.m = static_cast<std::size_t>(std::max<std::uint64_t>({2, g.upper_most_, (g.base_most_ + 1) / 2}));
     g.options_.several = several;
@@ -75,7 +79,8 @@ class usearch_graph {
     g.nodes_.reserve(static_cast<std::size_t>(count));
     for (std::uint64_t i = 0; i < count; ++i) {
       auto const level = levels.read<std::uint16_t>();
-      if (level > most_levels) return fail(errc::malformed, "node ", i, " is on level ", level, ", expected at most ", most_levels);
+      if (level > most_levels)
+        return fail(errc::malformed, "node ", i, " is on level ", level, ", expected at most ", most_levels);
       g.nodes_.push_back(in.take(head + 4 + 4 * g.base_most_ + level * (4 + 4 * g.upper_most_)));
     }
     if (!in) return in.failure();
@@ -87,19 +92,31 @@ class usearch_graph {
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t entry() const noexcept { return entry_; }
   std::size_t level(std::size_t i) const noexcept {
-    return (nodes_[i].size() - static_cast<std::size_t>(head + 4 + 4 * base_most_)) / static_cast<std::size_t>(4 + 4 * upper_most_);
+    return (nodes_[i].size() - static_cast<std::size_t>(head + 4 + 4 * base_most_)) /
+           static_cast<std::size_t>(4 + 4 * upper_most_);
   }
   std::uint64_t key(std::size_t i) const noexcept { return load_little<std::uint64_t>(nodes_[i].data()); }
   bool erased(std::size_t i) const noexcept { return key(i) == std::numeric_limits<std::uint64_t>::max(); }
   void vector(std::size_t i, float* x) const noexcept {
     auto const* const row = vectors_.data() + i * row_bytes_;
     for (std::size_t d = 0; d < options_.dimensions; ++d) switch (element_) {
-        case scalar::f64: x[d] = static_cast<float>(load_little<double>(row + 8 * d)); break;
-        case scalar::f32: x[d] = load_little<float>(row + 4 * d); break;
-        case scalar::f16: x[d] = float_from_half(load_little<std::uint16_t>(row + 2 * d)); break;
-        case scalar::bf16: x[d] = float_from_bfloat(load_little<std::uint16_t>(row + 2 * d)); break;
-        case scalar::i8: x[d] = static_cast<float>(static_cast<std::int8_t>(row[d])) / 127.0f; break;
-        default: x[d] = static_cast<float>(std::to_integer<unsigned>(row[d / 8]) >> (7 - d % 8) & 1u);
+      case scalar::f64:
+        x[d] = static_cast<float>(load_little<double>(row + 8 * d));
+        break;
+      case scalar::f32:
+        x[d] = load_little<float>(row + 4 * d);
+        break;
+      case scalar::f16:
+        x[d] = float_from_half(load_little<std::uint16_t>(row + 2 * d));
+        break;
+      case scalar::bf16:
+        x[d] = float_from_bfloat(load_little<std::uint16_t>(row + 2 * d));
+        break;
+      case scalar::i8:
+        x[d] = static_cast<float>(static_cast<std::int8_t>(row[d])) / 127.0f;
+        break;
+      default:
+        x[d] = static_cast<float>(std::to_integer<unsigned>(row[d / 8]) >> (7 - d % 8) & 1u);
       }
   }
   bool links(std::size_t i, unsigned level, std::vector<std::uint32_t>& out) const {

@@ -50,14 +50,16 @@ template <class Allocator> class key_table {
     store_word(table_[i], 0);
     store_word(moves_, moves_ + 1);
   }
-  /// The slots of a key that f(slot) accepts, to `out` from its n-th element on; the new n. Beside a thread that writes.
-  template <class F> constexpr std::size_t read(std::uint64_t key, std::vector<std::uint32_t>& out, std::size_t n, F f) const {
+  /// The slots of a key that f(slot) accepts, to `out` from its n-th element on; the new n. Beside a thread that
+  /// writes.
+  template <class F>
+  constexpr std::size_t read(std::uint64_t key, std::vector<std::uint32_t>& out, std::size_t n, F f) const {
     if (table_.size() == 0) return n;
     for (;;) {
       std::uint32_t const moves = load_word(moves_);
-      std::size_t end = n, i = home(key);
-      for (std::uint32_t place; moves % 2 == 0 && (place = load_word(table_[i])) != 0; i = after(i))
-        if (keys_[place - 1] == key && f(place - 1)) {
+      std::size_t end = n, i = home(key), left = table_.size(); // as in `find`
+      for (std::uint32_t place; moves % 2 == 0 && left-- != 0 && (place = load_word(table_[i])) != 0; i = after(i))
+        if (place <= keys_.size() && keys_[place - 1] == key && f(place - 1)) {
           if (end == out.size()) out.resize(2 * end + 64, {});
           out[end++] = place - 1;
         }

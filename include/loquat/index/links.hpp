@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// The edges of a graph of several levels, each node's as a packed list of numbers of as many bits as the largest needs.
-/// One thread writes while others read: words are written whole, so a reader sees old numbers, new ones or, where one
-/// crosses words, another node's; and who reads a number sees what was written before it, its node's vector.
+/// The edges of a graph of several levels, each node's as a packed list of numbers of as many bits as the largest
+/// needs. One thread writes while others read: words are written whole, so a reader sees old numbers, new ones or,
+/// where one crosses words, another node's; and who reads a number sees what was written before it, its node's vector.
 
 #include <loquat/index/pool.hpp>
 

@@ -125,9 +125,9 @@ struct replayed_log {
 };
 
 /// Reads a log of changes to vectors of so many elements, and calls `apply(changes)`, which returns a result, for every
-/// frame behind change number `from`. The first frame that is not whole ends it: a crash cut it off, and nobody was told
-/// that it was safe. But if a later frame says that it had been on the disk, it is damaged, which is an error unless
-/// `accept_loss`.
+/// frame behind change number `from`. The first frame that is not whole ends it: a crash cut it off, and nobody was
+/// told that it was safe. But if a later frame says that it had been on the disk, it is damaged, which is an error
+/// unless `accept_loss`.
 template <class Apply>
 constexpr result<replayed_log> replay_log(std::span<std::byte const> log, std::uint64_t dimensions, std::uint64_t from,
                                           bool accept_loss, Apply apply) {
@@ -142,7 +142,8 @@ constexpr result<replayed_log> replay_log(std::span<std::byte const> log, std::u
     return fail(errc::mismatch, "vectors of the log have ", d, " elements, those of the index ", dimensions);
   replayed_log out{load_little<std::uint64_t>(log.data() + 32), log_header_bytes, {}};
   if (out.sequence > from)
-    return fail(errc::mismatch, "the log begins behind change ", out.sequence, ", the file of the index ends at ", from);
+    return fail(errc::mismatch, "the log begins behind change ", out.sequence, ", the file of the index ends at ",
+                from);
 
   std::vector<float> values;
   std::vector<index_change> changes;
@@ -151,13 +152,14 @@ constexpr result<replayed_log> replay_log(std::span<std::byte const> log, std::u
     std::size_t const at = out.good;
     bool const whole = find_frame(log, at, frame) && frame.first == out.sequence + 1 && frame.changes != 0 &&
                        frame.bytes <= log.size() - at - frame_header_bytes;
-    auto const payload = whole ? log.subspan(at + frame_header_bytes, static_cast<std::size_t>(frame.bytes)) : log.first(0);
+    auto const payload =
+        whole ? log.subspan(at + frame_header_bytes, static_cast<std::size_t>(frame.bytes)) : log.first(0);
     if (!whole || checksum(payload, frame.first) != frame.sum) {
       out.report.cut = log.size() - at;
       for (std::size_t later = at; later < log.size() && !accept_loss; later += 4)
         if (find_frame(log, later, frame) && frame.durable > out.sequence)
-          return fail(errc::malformed, "the frame at byte ", at, " (change ", out.sequence + 1, ") is damaged, and the one at ", later,
-                      " says that it had been on the disk");
+          return fail(errc::malformed, "the frame at byte ", at, " (change ", out.sequence + 1,
+                      ") is damaged, and the one at ", later, " says that it had been on the disk");
       return out;
     }
     std::uint64_t const last = out.sequence + frame.changes;

@@ -125,7 +125,8 @@ template <Metric M, class C, class Allocator> class vectors {
   constexpr typename coder::element const* code_at(std::size_t slot) const noexcept {
     return codes_.data() + slot * coder_.elements();
   }
-  constexpr bool same(typename coder::element const* code, typename coder::factors const& f, std::size_t b) const noexcept {
+  constexpr bool same(typename coder::element const* code, typename coder::factors const& f,
+                      std::size_t b) const noexcept {
     if (!std::equal(code, code + coder_.elements(), code_at(b))) return false;
     if constexpr (has_factors) {
       using bytes = std::array<unsigned char, sizeof f>;
