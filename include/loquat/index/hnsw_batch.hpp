@@ -2,7 +2,7 @@
 /// \file
 /// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number.
 
-#include <loquat/index/hnsw.hpp>
+#include <loquat/index/hnsw_index.hpp>
 
 namespace loquat {
 

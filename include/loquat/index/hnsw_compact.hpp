@@ -3,7 +3,7 @@
 /// What an `hnsw` index does about erased vectors: it leaves them out of every list and frees their slots, on several
 /// threads, the same whatever their number.
 
-#include <loquat/index/hnsw.hpp>
+#include <loquat/index/hnsw_index.hpp>
 
 namespace loquat {
 
