@@ -329,10 +329,8 @@ template <Metric M, class... Parts> class hnsw {
         std::size_t n = 0;
         for (; next < limit && n + 64 <= at_most; next += 64) {
           std::uint64_t const gone = detail::load_word(gone_[next / 64]);
-          for (std::size_t slot = next, end = std::min(limit, next + 64); slot < end; ++slot) {
-            numbers[n] = static_cast<std::uint32_t>(slot);
-            n += static_cast<std::size_t>((gone >> slot % 64 & 1) == 0 && passes(keys_[slot]));
-          }
+          for (std::size_t slot = next, end = std::min(limit, next + 64); slot < end; ++slot)
+            if ((gone >> slot % 64 & 1) == 0 && passes(keys_[slot])) numbers[n++] = static_cast<std::uint32_t>(slot);
         }
         return n;
       });
