@@ -365,6 +365,7 @@ class Index(Case):
         self.assertEqual(len(self.search("3,4", "--k", "1000")), 400)
 
     def test_every_metric_and_codec_comes_back(self):
+        self.base = self.file("base.fvecs", fvecs([[x + 1, y + 1] for x, y in self.rows])) # all have a direction
         for metric, codec, rerank in [("l2", "f16", ""), ("l2", "sq8", "f32"), ("cosine", "rabitq4", "f32"), ("l2", "rabitq1", "f16"),
                                       ("inner_product", "sq8", ""), ("l2", "pq32", "f16"), ("jaccard", "binary", ""), ("hamming", "", "")]:
             with self.subTest(metric=metric, codec=codec):
