@@ -28,6 +28,14 @@ constexpr void scale_to_one(std::span<float const> x, std::span<float> y) noexce
   for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * inverse;
 }
 
+/// x [n] to y, scaled to length 1 under cosine.
+template <LinearMetric M> constexpr void copy_scaled(std::size_t n, float const* x, float* y) noexcept {
+  if constexpr (std::same_as<M, cosine>)
+    scale_to_one({x, n}, {y, n});
+  else
+    std::copy_n(x, n, y);
+}
+
 /// From Σ q·x, or Σ (q − x)² for l2, to the distance.
 template <LinearMetric M> constexpr float distance_of(float measured) noexcept {
   if constexpr (std::same_as<M, l2>)

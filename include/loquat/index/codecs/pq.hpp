@@ -143,7 +143,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
     for (std::size_t p = 0; p < parts_; ++p) {
       part.clear();
       for (std::size_t i = 0; i < n; ++i) {
-        scaled(rows.data() + i * all / n * dimensions_, x.data());
+        copy_scaled<M>(dimensions_, rows.data() + i * all / n * dimensions_, x.data());
         for (std::size_t d = begin(p); d < begin(p + 1); ++d) part.push_back(x[d]);
       }
       auto const book = k_means(part, begin(p + 1) - begin(p)).run(rounds);
@@ -163,7 +163,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
 
   constexpr void encode(float const* vector, element* code, factors&) const {
     std::vector<float> x(dimensions_, float{});
-    scaled(vector, x.data());
+    copy_scaled<M>(dimensions_, vector, x.data());
     float distance = 0;
     for (std::size_t p = 0; p < parts_; ++p)
       code[p] = static_cast<element>(k_means::nearest(book(p), x.data() + begin(p), begin(p + 1) - begin(p), distance));
@@ -174,7 +174,7 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
 
   constexpr void prepare(float const* vector, query& q) const {
     q.vector.resize(dimensions_, {}), q.tables.resize(parts_ * centroids, {});
-    scaled(vector, q.vector.data());
+    copy_scaled<M>(dimensions_, vector, q.vector.data());
     for (std::size_t p = 0; p < parts_; ++p)
       k_means::measure<kind>(book(p), q.vector.data() + begin(p), begin(p + 1) - begin(p),
                              q.tables.data() + p * centroids);
@@ -232,15 +232,6 @@ template <LinearMetric M, std::size_t Bytes> class pq_coder {
       for (std::size_t d = begin(p), size = begin(p + 1) - d, i = 0; i < size; ++i)
         for (std::size_t c = 0; c < centroids; ++c)
           rows_[d * centroids + c * size + i] = books_[(d + i) * centroids + c];
-  }
-  // x scaled to length 1 under cosine
-  constexpr void scaled(float const* vector, float* x) const noexcept {
-    std::span<float const> const in(vector, dimensions_);
-    std::span<float> const out(x, dimensions_);
-    if constexpr (std::same_as<M, cosine>)
-      scale_to_one(in, out);
-    else
-      std::copy(in.begin(), in.end(), out.begin());
   }
 
   std::size_t dimensions_, parts_;

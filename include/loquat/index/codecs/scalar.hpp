@@ -51,7 +51,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     std::vector<float> x(dimensions_, float{});
     std::size_t const n = rows.size() / dimensions_;
     for (std::size_t i = 0; i < n; ++i) {
-      scaled(rows.data() + i * dimensions_, x.data());
+      copy_scaled<M>(dimensions_, rows.data() + i * dimensions_, x.data());
       for (std::size_t d = 0; d < dimensions_; ++d) sums[d] += static_cast<double>(x[d]);
     }
     mean_.resize(dimensions_, {});
@@ -248,19 +248,10 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   constexpr std::size_t padded() const noexcept { return (dimensions_ + 31) / 32 * 32; }
   constexpr std::size_t words() const noexcept { return (dimensions_ + 63) / 64; }
 
-  // x scaled to length 1 under cosine
-  constexpr void scaled(float const* vector, float* x) const noexcept {
-    std::span<float const> const in(vector, dimensions_);
-    std::span<float> const out(x, dimensions_);
-    if constexpr (std::same_as<M, cosine>)
-      scale_to_one(in, out);
-    else
-      std::copy(in.begin(), in.end(), out.begin());
-  }
   // x around the mean, rotated; returns ⟨x, mean⟩ of that (before the rotation)
   constexpr float centred(float const* vector, float* x) const noexcept {
     std::span const out(x, dimensions_);
-    scaled(vector, x);
+    copy_scaled<M>(dimensions_, vector, x);
     float towards_mean = 0;
     if (!mean_.empty()) {
       for (std::size_t d = 0; d < dimensions_; ++d) x[d] -= mean_[d];
