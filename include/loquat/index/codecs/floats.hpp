@@ -22,9 +22,20 @@ namespace loquat {
 
 namespace detail {
 
+/// Σ a·b, in vectors where it is no constant: the same bits.
+constexpr float dot(std::span<float const> a, std::span<float const> b) noexcept {
+  if (std::is_constant_evaluated()) return kernel::reference::dot(a, b);
+  float sum = 0;
+  simd::dispatch<kernel::distances>(simd::preferred(), [&](auto kernels) {
+    kernels.template measure<kernel::row_type::f32, kernel::row_measure::dot>({b.data(), b.size_bytes(), nullptr, 1},
+                                                                              a.data(), a.size(), &sum);
+  });
+  return sum;
+}
+
 /// y = x / |x|.
 constexpr void scale_to_one(std::span<float const> x, std::span<float> y) noexcept {
-  float const inverse = 1.0f / math::sqrt(kernel::reference::dot(x, x));
+  float const inverse = 1.0f / math::sqrt(dot(x, x));
   for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * inverse;
 }
 
@@ -120,7 +131,7 @@ template <Metric M, kernel::row_type Type> class float_coder {
   constexpr float scale_of([[maybe_unused]] float const* x) const noexcept {
     if constexpr (std::same_as<M, cosine>) {
       std::span const vector(x, dimensions_);
-      return 1.0f / math::sqrt(kernel::reference::dot(vector, vector));
+      return 1.0f / math::sqrt(dot(vector, vector));
     } else {
       return 1.0f;
     }

@@ -56,20 +56,20 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     }
     mean_.resize(dimensions_, {});
     for (std::size_t d = 0; d < dimensions_; ++d) mean_[d] = static_cast<float>(sums[d] / static_cast<double>(n));
-    square_ = kernel::reference::dot(mean_, mean_);
+    square_ = dot(mean_, mean_);
   }
   constexpr std::span<float const> learned() const noexcept { return mean_; }
   constexpr bool relearn(std::span<float const> mean) {
     if (!mean.empty() && mean.size() != dimensions_) return false;
     mean_.assign(mean.begin(), mean.end());
-    square_ = kernel::reference::dot(mean_, mean_);
+    square_ = dot(mean_, mean_);
     return true;
   }
 
   constexpr void encode(float const* vector, element* code, factors& f) const {
     std::vector<float> x(dimensions_, float{});
     float const towards_mean = centred(vector, x.data());
-    float const square = kernel::reference::dot(x, x);
+    float const square = dot(x, x);
     float largest = 0;
     for (float v : x) largest = std::max(largest, v < 0 ? -v : v);
     float best = largest / top, best_match = -1;
@@ -115,7 +115,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   constexpr void prepare(float const* vector, query& q) const {
     q.work.resize(dimensions_, {});
     float const towards_mean = centred(vector, q.work.data());
-    float const square = kernel::reference::dot(q.work, q.work);
+    float const square = dot(q.work, q.work);
     float largest = 0;
     for (float v : q.work) largest = std::max(largest, v < 0 ? -v : v);
     // as fine as sums of 32 bits allow
@@ -255,7 +255,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     float towards_mean = 0;
     if (!mean_.empty()) {
       for (std::size_t d = 0; d < dimensions_; ++d) x[d] -= mean_[d];
-      towards_mean = kernel::reference::dot(out, mean_);
+      towards_mean = dot(out, mean_);
     }
     if constexpr (Rotated) rotation_.apply(out);
     return towards_mean;
