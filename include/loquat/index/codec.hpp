@@ -30,7 +30,7 @@ concept Coder =
       c.decode(codes, *all, decoded);                // the vector that a code stands for (scaled to 1 under cosine)
       c.prepare(x, query);                           // what distances from x need; reuses the memory of `query`
       c.prepare_code(codes, *all, query);            // the same for the vector that a code stands for
-      // from the query to the codes `numbers` [n] of an array, or the first n if that is null
+      // from the query to the codes `numbers` [n] of an array, or the first n if that is null; `all` is null if empty
       c.distances(query, codes, all, numbers, n, decoded);
     };
 

@@ -117,7 +117,7 @@ template <Metric M, class C, class Allocator> class vectors {
     if constexpr (has_factors) f(first + 1, self.factors_, 1);
     if constexpr (TrainableCoder<coder>) f.learned(first + 2, self.coder_);
   }
-  constexpr void distances(query const& q, std::uint32_t const* numbers, std::size_t n, float* out) const {
+  constexpr void distances(query& q, std::uint32_t const* numbers, std::size_t n, float* out) const {
     coder_.distances(q, codes_.data(), factors_.data(), numbers, n, out);
   }
 

@@ -273,7 +273,7 @@ template <CallableMetric M, class C> class decoding_coder {
   using element = typename C::element;
   using factors = typename C::factors;
   struct query {
-    std::vector<float> vector; ///< [dimensions]
+    std::vector<float> vector, other; ///< [dimensions]; `other`: a decoded code
   };
 
   constexpr explicit decoding_coder(std::size_t dimensions) : dimensions_(dimensions), coder_(dimensions) {}
@@ -289,13 +289,16 @@ template <CallableMetric M, class C> class decoding_coder {
     q.vector.resize(dimensions_, {});
     decode(code, f, q.vector.data());
   }
-  constexpr void distances(query const& q, element const* codes, factors const* all, std::uint32_t const* numbers,
+  constexpr void distances(query& q, element const* codes, factors const* all, std::uint32_t const* numbers,
                            std::size_t n, float* out) const {
-    std::vector<float> x(dimensions_, float{});
+    q.other.resize(dimensions_, {});
     for (std::size_t i = 0; i < n; ++i) {
       std::size_t const row = numbers == nullptr ? i : numbers[i];
-      decode(codes + row * elements(), all[row], x.data());
-      out[i] = M{}(q.vector, x);
+      if constexpr (std::is_empty_v<factors>)
+        decode(codes + row * elements(), {}, q.other.data());
+      else
+        decode(codes + row * elements(), all[row], q.other.data());
+      out[i] = M{}(q.vector, q.other);
     }
   }
 
