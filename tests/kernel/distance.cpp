@@ -76,33 +76,40 @@ TEST_CASE("distances of floats are their definition, for every length and number
 
 TEST_CASE("products of small integers are exact") {
   random_numbers random;
-  for (std::size_t d : std::initializer_list<std::size_t>{32, 96, 1024}) {
-    std::vector<std::uint8_t> bytes(rows * d), nibbles(rows * d / 2);
+  for (std::size_t d : std::initializer_list<std::size_t>{32, 64, 192, 320, 1024}) {
+    std::vector<std::uint8_t> bytes(rows * d);
     for (auto& b : bytes) b = static_cast<std::uint8_t>(random() >> 32);
-    for (auto& b : nibbles) b = static_cast<std::uint8_t>(random() >> 32);
-    std::vector<std::int16_t> q(d), small(d);
+    std::vector<std::int16_t> q(d);
+    std::vector<std::int8_t> small(d);
     auto const most = static_cast<std::int64_t>(0x7fffffff / (128 * d));
     for (std::size_t i = 0; i < d; ++i) {
       q[i] = static_cast<std::int16_t>(static_cast<std::int64_t>(random() >> 8) % (std::min<std::int64_t>(most, 32767)));
       if (i % 3 == 0) q[i] = static_cast<std::int16_t>(-q[i]);
+      small[i] = static_cast<std::int8_t>(static_cast<int>(random() >> 40) % 255 - 127);
     }
-    for (std::size_t n = 0; n <= std::size(numbers); ++n)
-      on_every_target([&](auto kernels) {
-        std::int32_t of_bytes[8]{}, of_nibbles[8]{};
-        kernels.template products<kernel::row_type::i8>({bytes.data(), d, numbers, n}, q.data(), d, of_bytes);
-        kernels.template products<kernel::row_type::i4>({nibbles.data(), d / 2, numbers, n}, q.data(), d, of_nibbles);
-        for (std::size_t i = 0; i < n; ++i) {
-          std::int64_t expected = 0, expected_nibbles = 0;
-          for (std::size_t j = 0; j < d; ++j) {
-            expected += static_cast<std::int8_t>(bytes[numbers[i] * d + j]) * q[j];
-            int const both = nibbles[numbers[i] * d / 2 + j / 32 * 16 + j % 16];
-            expected_nibbles += ((((both >> (j / 16 % 2 * 4)) & 15) ^ 8) - 8) * q[j];
+    auto const check = [&](std::int8_t const* query) {
+      for (std::size_t n = 0; n <= std::size(numbers); ++n)
+        on_every_target([&](auto kernels) {
+          std::int32_t of_bytes[8]{}, of_nibbles[8]{};
+          kernels.byte_products({bytes.data(), d, numbers, n}, q.data(), d, of_bytes);
+          if (d % 64 == 0) kernels.nibble_products({bytes.data(), d / 2, numbers, n}, query, d, of_nibbles);
+          for (std::size_t i = 0; i < n; ++i) {
+            std::int64_t expected = 0, expected_nibbles = 0;
+            for (std::size_t j = 0; j < d; ++j) {
+              expected += static_cast<std::int8_t>(bytes[numbers[i] * d + j]) * q[j];
+              int const both = bytes[numbers[i] * d / 2 + j / 64 * 32 + j % 32];
+              expected_nibbles += (both >> (j / 32 % 2 * 4) & 15) * query[j];
+            }
+            CHECK(of_bytes[i] == expected);
+            if (d % 64 == 0) CHECK(of_nibbles[i] == expected_nibbles);
           }
-          CHECK(of_bytes[i] == expected);
-          CHECK(of_nibbles[i] == expected_nibbles);
-        }
-        for (std::size_t i = n; i < 8; ++i) CHECK(of_bytes[i] == 0);
-      });
+          for (std::size_t i = n; i < 8; ++i) CHECK((of_bytes[i] == 0 && of_nibbles[i] == 0));
+        });
+    };
+    check(small.data());
+    std::fill(bytes.begin(), bytes.end(), std::uint8_t{0xff}); // sums as large as they get
+    check(std::vector<std::int8_t>(d, 127).data());
+    check(std::vector<std::int8_t>(d, -127).data());
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <loquat/core/result.hpp>
 #include <loquat/index/codec.hpp>
+#include <loquat/index/codecs/floats.hpp>
 #include <loquat/index/pool.hpp>
 
 #include <algorithm>
@@ -22,11 +23,10 @@ namespace loquat::detail {
 template <Metric M> constexpr result<void> check_vector(std::span<float const> x, std::size_t dimensions) {
   if (x.size() != dimensions)
     return fail(errc::argument, "a vector of ", x.size(), " elements, where the index has ", dimensions);
-  float length = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (!(x[i] - x[i] == 0)) return fail(errc::argument, "element ", i, " of a vector is not a finite number");
-    length += x[i] * x[i];
-  }
+  float const length = dot(x, x);
+  if (!(length - length == 0))
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (!(x[i] - x[i] == 0)) return fail(errc::argument, "element ", i, " of a vector is not a finite number");
   if constexpr (std::same_as<M, cosine>) {
     if (!(length >= 1e-30f)) return fail(errc::argument, "a vector of length 0 has no direction (metric: cosine)");
   }

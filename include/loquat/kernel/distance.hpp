@@ -18,8 +18,6 @@ enum class row_type : unsigned char {
   f32,  ///< floats
   f16,  ///< IEEE 754 binary16
   bf16, ///< bfloat16
-  i8,   ///< signed bytes
-  i4,   ///< signed nibbles, thirty-two in sixteen bytes: sixteen in the low halves, then those in the high ones
 };
 
 /// What is measured between rows of floats.
@@ -43,8 +41,10 @@ struct row_list {
 };
 
 /// `measure<Type, Measure>(list, query, dimensions, out)`: of each row with floats.
-/// `products<Type>(list, query, dimensions, out)`: integer dot products of i8 or i4 rows with 16-bit integers;
+/// `byte_products(list, query, dimensions, out)`: dot products of rows of signed bytes with 16-bit integers;
 /// `dimensions` is a multiple of 32, and the sums must fit 32 bits.
+/// `nibble_products(list, query, dimensions, out)`: of rows of nibbles, 0 to 15, with signed bytes but −128. Sixty-four
+/// nibbles are thirty-two bytes: their low halves, then the high ones. `dimensions` is a multiple of 64, at most 2²⁰.
 /// `planes(list, query, planes, words, out)`: Σ 2ᵇ · (bits that a row has in common with plane b), the last plane
 /// negative: the dot product of bits with signed integers of `planes` bits. `query` is planes × words.
 /// `differences(list, query, words, out)`: how many bits differ; `commons`: how many both have, and either has

@@ -10,7 +10,7 @@
 #include <loquat/index/codecs/floats.hpp>
 #include <loquat/index/codecs/rotation.hpp>
 #include <loquat/kernel/distance.hpp>
-#include <loquat/kernel/distance_reference.hpp>
+#include <loquat/kernel/encode.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -35,8 +35,8 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     float scale, sum; ///< distance = sum + the query's sum − (product of codes) · scale · the query's scale
   };
   struct query {
-    std::vector<std::int16_t> vector;  ///< [padded]; for one bit, not used
-    std::vector<std::uint64_t> planes; ///< for one bit: [query_bits × words]
+    std::vector<std::conditional_t<Bits == 8, std::int16_t, std::int8_t>> vector; ///< [padded]
+    std::vector<std::uint64_t> planes; ///< of one bit, what is used instead of `vector`: [query_bits × words]
     std::vector<float> work;           ///< [dimensions]
     float scale, sum, offset;          ///< `offset`: what the codes' offset adds to every product
   };
@@ -69,31 +69,22 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   constexpr void encode(float const* vector, element* code, factors& f) const {
     std::vector<float> x(dimensions_, float{});
     float const towards_mean = centred(vector, x.data());
-    float const square = dot(x, x);
-    float largest = 0;
-    for (float v : x) largest = std::max(largest, v < 0 ? -v : v);
-    float best = largest / top, best_match = -1;
+    float const square = dot(x, x), most = largest(x);
+    float step = most / top;
     if constexpr (Bits == 4) { // cutting a few large elements makes the steps of all others finer
-      for (int cut = 0; cut < 10 && largest > 0; ++cut) {
-        float const step = largest / top * (1.0f - 0.06f * static_cast<float>(cut));
-        float product = 0, length = 0;
-        for (float v : x) {
-          float const c = static_cast<float>(code_of(v, 1.0f / step)) + offset;
-          product = math::fma(v, c, product), length = math::fma(c, c, length);
-        }
-        float const match = product / math::sqrt(length);
-        if (match > best_match) best_match = match, best = step;
+      float best_match = -1;
+      for (int cut = 0; cut < 10 && most > 0; ++cut) {
+        float const finer = most / top * (1.0f - 0.06f * static_cast<float>(cut));
+        auto const [product, length] = fit(x, 1.0f / finer);
+        if (float const match = product / math::sqrt(length); match > best_match) best_match = match, step = finer;
       }
     }
-    float const inverse = largest > 0 ? 1.0f / best : 0.0f;
-    float product = 0;
+    float const inverse = most > 0 ? 1.0f / step : 0.0f;
+    std::vector<std::int8_t> c(padded(), std::int8_t{});
+    to_steps(x, inverse, c.data());
     std::fill_n(code, elements(), element{});
-    for (std::size_t d = 0; d < dimensions_; ++d) {
-      int const c = code_of(x[d], inverse);
-      product = math::fma(x[d], static_cast<float>(c) + offset, product);
-      put(code, d, c);
-    }
-    float const scale = product > 0 ? square / product : 0.0f;
+    for (std::size_t d = 0; d < dimensions_; ++d) put(code, d, c[d]);
+    float const product = fit(x, inverse).product, scale = product > 0 ? square / product : 0.0f;
     if constexpr (std::same_as<M, l2>)
       f = {2 * scale, square};
     else if constexpr (std::same_as<M, cosine>)
@@ -115,25 +106,13 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   constexpr void prepare(float const* vector, query& q) const {
     q.work.resize(dimensions_, {});
     float const towards_mean = centred(vector, q.work.data());
-    float const square = dot(q.work, q.work);
-    float largest = 0;
-    for (float v : q.work) largest = std::max(largest, v < 0 ? -v : v);
-    // as fine as sums of 32 bits allow
-    std::size_t const widest = Bits == 1 ? 127 : std::min<std::size_t>(32767, (1u << 31) / (padded() << (Bits - 1)) - 1);
-    q.scale = largest > 0 ? largest / static_cast<float>(widest) : 0.0f;
-    float const inverse = largest > 0 ? 1.0f / q.scale : 0.0f;
-    std::int64_t total = 0;
-    if constexpr (Bits == 1) {
-      q.planes.assign(query_bits * words(), 0);
-    } else {
-      q.vector.assign(padded(), 0);
-    }
-    for (std::size_t d = 0; d < dimensions_; ++d) {
-      int const c = math::nearest(q.work[d] * inverse);
-      total += c;
-      put_query(q, d, c);
-    }
-    q.offset = offset * static_cast<float>(total);
+    float const square = dot(q.work, q.work), most = largest(q.work);
+    // of one bit, 8 bits; of 4, bytes; of 8 as fine as sums of 32 bits allow
+    std::size_t const widest = Bits == 8 ? std::min<std::size_t>(32767, (1u << 31) / (padded() << 7) - 1) : 127;
+    q.scale = most > 0 ? most / static_cast<float>(widest) : 0.0f;
+    q.vector.resize(padded(), {});
+    q.offset = offset * static_cast<float>(rounded(q.work, most > 0 ? 1.0f / q.scale : 0.0f, q.vector.data()));
+    if constexpr (Bits == 1) make_planes(q);
     if constexpr (std::same_as<M, l2>)
       q.sum = square;
     else if constexpr (std::same_as<M, cosine>)
@@ -143,18 +122,15 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   }
 
   constexpr void prepare_code(element const* code, factors const& f, query& q) const {
-    std::int64_t total = 0;
-    if constexpr (Bits == 1)
-      q.planes.assign(query_bits * words(), 0);
-    else
-      q.vector.assign(padded(), 0);
-    // twice the code and its offset: a small odd integer, or an even one of 8 bits
-    for (std::size_t d = 0; d < dimensions_; ++d) {
+    using number = typename decltype(q.vector)::value_type;
+    q.vector.assign(padded(), 0);
+    std::int32_t total = 0;
+    for (std::size_t d = 0; d < dimensions_; ++d) { // twice the code and its offset: a small integer
       int const c = 2 * get(code, d) + static_cast<int>(2 * offset);
-      total += c;
-      put_query(q, d, c);
+      q.vector[d] = static_cast<number>(c), total += c;
     }
     q.offset = offset * static_cast<float>(total);
+    if constexpr (Bits == 1) make_planes(q);
     q.scale = 0.5f * (std::same_as<M, l2> ? 0.5f * f.scale : f.scale);
     q.sum = f.sum;
     if constexpr (std::same_as<M, inner_product>) q.sum += square_; // which counts once
@@ -174,9 +150,10 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
         simd::dispatch<kernel::distances>(simd::preferred(), [&](auto kernels) {
           if constexpr (Bits == 1)
             kernels.planes(list, q.planes.data(), query_bits, words(), products);
+          else if constexpr (Bits == 4)
+            kernels.nibble_products(list, q.vector.data(), padded(), products);
           else
-            kernels.template products<Bits == 8 ? kernel::row_type::i8 : kernel::row_type::i4>(list, q.vector.data(),
-                                                                                               padded(), products);
+            kernels.byte_products(list, q.vector.data(), padded(), products);
         });
       } else {
         for (std::size_t i = 0; i < count; ++i)
@@ -191,39 +168,23 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
 
   /// The product of a code with a prepared query, in plain C++: what the kernels compute.
   constexpr std::int32_t product(query const& q, element const* code) const noexcept {
-    std::int64_t total = 0;
-    for (std::size_t d = 0; d < dimensions_; ++d) {
-      int x = 0;
-      if constexpr (Bits == 1) {
-        for (std::size_t b = 0; b < query_bits; ++b)
-          x += static_cast<int>(q.planes[b * words() + d / 64] >> d % 64 & 1) * (b + 1 == query_bits ? -(1 << b) : 1 << b);
-      } else {
-        x = q.vector[d];
-      }
-      total += std::int64_t{x} * get(code, d);
-    }
-    return static_cast<std::int32_t>(total);
+    std::int32_t total = 0;
+    for (std::size_t d = 0; d < dimensions_; ++d) total += q.vector[d] * get(code, d);
+    return total;
   }
 
  private:
   static constexpr std::size_t query_bits = 8;
-  // 8 bits: −127 … 127; 4 bits: −8 … 7 and a half; 1 bit: 0 or 1 less a half
-  static constexpr float offset = Bits == 8 ? 0.0f : Bits == 4 ? 0.5f : -0.5f;
+  // An integer of a code, which stands for itself plus the offset.
+  static constexpr float offset = Bits == 8 ? 0.0f : Bits == 4 ? -7.5f : -0.5f;
   static constexpr float top = Bits == 8 ? 127.0f : Bits == 4 ? 7.5f : 0.5f;
+  static constexpr kernel::integer_steps steps{offset, Bits == 8 ? -127.0f : 0.0f, top - offset};
 
-  static constexpr int code_of(float v, float inverse) noexcept {
-    if constexpr (Bits == 8)
-      return std::clamp(math::nearest(v * inverse), -127, 127);
-    else if constexpr (Bits == 4)
-      return std::clamp(math::nearest(v * inverse - 0.5f), -8, 7);
-    else
-      return v > 0 ? 1 : 0;
-  }
   static constexpr void put(element* code, std::size_t d, int c) noexcept {
     if constexpr (Bits == 8)
       code[d] = static_cast<element>(c);
     else if constexpr (Bits == 4)
-      code[d / 32 * 16 + d % 16] |= static_cast<element>((c & 15) << (d / 16 % 2 * 4));
+      code[d / 64 * 32 + d % 32] |= static_cast<element>(c << (d / 32 % 2 * 4));
     else
       code[d / 64] |= static_cast<element>(c) << d % 64;
   }
@@ -231,21 +192,59 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     if constexpr (Bits == 8)
       return static_cast<std::int8_t>(code[d]);
     else if constexpr (Bits == 4)
-      return ((code[d / 32 * 16 + d % 16] >> (d / 16 % 2 * 4) & 15) ^ 8) - 8;
+      return code[d / 64 * 32 + d % 32] >> d / 32 % 2 * 4 & 15;
     else
       return static_cast<int>(code[d / 64] >> d % 64 & 1);
   }
 
-  constexpr void put_query(query& q, std::size_t d, int c) const noexcept {
-    if constexpr (Bits == 1) {
-      for (std::size_t b = 0; b < query_bits; ++b)
-        q.planes[b * words() + d / 64] |= std::uint64_t{static_cast<unsigned>(c) >> b & 1u} << d % 64;
-    } else {
-      q.vector[d] = static_cast<std::int16_t>(c);
+  // Bit b of all numbers to plane b, eight by eight of them.
+  constexpr void make_planes(query& q) const {
+    q.planes.assign(query_bits * words(), 0);
+    for (std::size_t d = 0; d < padded(); d += 8) {
+      std::uint64_t x = 0; // the bits of eight numbers, to be transposed
+      for (std::size_t i = 0; i < 8; ++i) x |= std::uint64_t{static_cast<std::uint8_t>(q.vector[d + i])} << 8 * i;
+      auto const swap = [&](unsigned by, std::uint64_t mask) {
+        std::uint64_t const differ = (x ^ x >> by) & mask;
+        x ^= differ ^ differ << by;
+      };
+      swap(7, 0x00aa00aa00aa00aa), swap(14, 0x0000cccc0000cccc), swap(28, 0x00000000f0f0f0f0);
+      for (std::size_t b = 0; b < query_bits; ++b) q.planes[b * words() + d / 64] |= (x >> 8 * b & 255) << d % 64;
     }
   }
 
-  constexpr std::size_t padded() const noexcept { return (dimensions_ + 31) / 32 * 32; }
+  static constexpr float largest(std::span<float const> x) noexcept {
+    if (std::is_constant_evaluated()) return kernel::reference::largest(x);
+    return simd::dispatch<kernel::encoders>(simd::preferred(), [&](auto k) { return k.largest(x.data(), x.size()); });
+  }
+  static constexpr kernel::integer_fit fit(std::span<float const> x, float inverse) noexcept {
+    if (std::is_constant_evaluated()) return kernel::reference::fit(x, inverse, steps);
+    return simd::dispatch<kernel::encoders>(simd::preferred(),
+                                            [&](auto k) { return k.fit(x.data(), x.size(), inverse, steps); });
+  }
+  static constexpr void to_steps(std::span<float const> x, float inverse, std::int8_t* out) noexcept {
+    if (!std::is_constant_evaluated())
+      return simd::dispatch<kernel::encoders>(simd::preferred(),
+                                              [&](auto k) { k.to_steps(x.data(), x.size(), inverse, steps, out); });
+    for (std::size_t d = 0; d < x.size(); ++d)
+      out[d] = static_cast<std::int8_t>(kernel::reference::step_of(x[d], inverse, steps));
+  }
+  // x · inverse to the nearest integers; their sum
+  template <class T> static constexpr std::int32_t rounded(std::span<float const> x, float inverse, T* out) noexcept {
+    if (!std::is_constant_evaluated())
+      return simd::dispatch<kernel::encoders>(simd::preferred(),
+                                              [&](auto k) { return k.round(x.data(), x.size(), inverse, out); });
+    std::int32_t total = 0;
+    for (std::size_t d = 0; d < x.size(); ++d) {
+      int const c = math::nearest(x[d] * inverse);
+      out[d] = static_cast<T>(c), total += c;
+    }
+    return total;
+  }
+
+  constexpr std::size_t padded() const noexcept { // numbers of a code
+    constexpr std::size_t block = Bits == 8 ? 32 : 64;
+    return (dimensions_ + block - 1) / block * block;
+  }
   constexpr std::size_t words() const noexcept { return (dimensions_ + 63) / 64; }
 
   // x around the mean, rotated; returns ⟨x, mean⟩ of that (before the rotation)

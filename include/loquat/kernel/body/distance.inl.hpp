@@ -31,9 +31,8 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
     }, static_cast<element<Type> const*>(nullptr));
   }
 
-  template <row_type Type>
-  static void products(row_list const& list, std::int16_t const* query, std::size_t dimensions,
-                       std::int32_t* out) noexcept {
+  static void byte_products(row_list const& list, std::int16_t const* query, std::size_t dimensions,
+                            std::int32_t* out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     in_groups(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
       v::i32x16 sums[4];
@@ -42,15 +41,47 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
       for (std::size_t d = 0; d < dimensions; d += 32) {
         v::i16x32 const q = v::load_pairs(query + d);
         LOQUAT_UNROLL
-        for (std::size_t j = 0; j < N; ++j)
-          if constexpr (Type == row_type::i8)
-            sums[j] = v::add_products(sums[j], v::load_pairs_i8(rows[j] + d), q);
-          else
-            sums[j] = v::add_products(sums[j], v::load_pairs_i4(rows[j] + d / 2), q);
+        for (std::size_t j = 0; j < N; ++j) sums[j] = v::add_products(sums[j], v::load_pairs_i8(rows[j] + d), q);
       }
       std::int32_t totals[4];
       v::store_sums(totals, sums[0], sums[1], sums[2], sums[3]);
       std::memcpy(out + i, totals, N * sizeof *out);
+    }, static_cast<std::uint8_t const*>(nullptr));
+  }
+
+  static void nibble_products(row_list const& list, std::int8_t const* query, std::size_t dimensions,
+                              std::int32_t* out) noexcept {
+    in_groups(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
+#ifdef LOQUAT_VECTORS
+      namespace v = simd::LOQUAT_TARGET_NS;
+      v::i32x8 sums[4];
+      LOQUAT_UNROLL
+      for (auto& sum : sums) sum = v::zero_i32x8();
+      for (std::size_t d = 0; d < dimensions;) {
+        std::size_t const end = std::min(dimensions, d + 256);
+        v::narrow_sums parts[N];
+        LOQUAT_UNROLL
+        for (auto& part : parts) part = v::zero_narrow();
+        for (; d < end; d += 64) {
+          v::i8x32 const low = v::load_bytes(query + d), high = v::load_bytes(query + d + 32);
+          LOQUAT_UNROLL
+          for (std::size_t j = 0; j < N; ++j) {
+            v::i8x32 const row = v::load_bytes(rows[j] + d / 2);
+            parts[j] = v::plus<false>(v::plus<false>(parts[j], v::bits<0, 4>(row), low), v::bits<4, 4>(row), high);
+          }
+        }
+        LOQUAT_UNROLL
+        for (std::size_t j = 0; j < N; ++j) sums[j] = v::plus(sums[j], parts[j]);
+      }
+      auto const totals = v::sums(sums[0], sums[1], sums[2], sums[3]);
+      std::memcpy(out + i, &totals, N * sizeof *out);
+#else
+      for (std::size_t j = 0; j < N; ++j) {
+        out[i + j] = 0;
+        for (std::size_t d = 0; d < dimensions; ++d)
+          out[i + j] += (rows[j][d / 64 * 32 + d % 32] >> d / 32 % 2 * 4 & 15) * query[d];
+      }
+#endif
     }, static_cast<std::uint8_t const*>(nullptr));
   }
 
