@@ -208,8 +208,22 @@ TEST_CASE("bad options and vectors are errors that say so, and change nothing") 
   CHECK(!index.search(std::span(rows).last(2), found));
 }
 
+TEST_CASE("the most neighbours an index may have, and erasing among them") {
+  std::size_t const n = 600, d = 8;
+  auto const rows = random_rows(n, d);
+  hnsw<l2> index{{.dimensions = d, .m = 256, .ef_construction = 600, .compact_at = 1}};
+  REQUIRE(index.insert(keys_below(n), rows, pool(1)));
+  for (std::uint64_t i = 0; i < n; i += 4) CHECK(index.erase(i));
+  index.compact();
+  hit found[10];
+  for (std::uint64_t i = 1; i < n; i += 40) {
+    CHECK(index.search(std::span(rows).subspan(i * d, d), found).value() == 10);
+    CHECK(found[0].key == i);
+  }
+}
+
 TEST_CASE("a search allocates nothing once its workspace has grown, and memory is what was said") {
-  std::size_t const n = 1000, d = 32;
+  std::size_t const n = 1000, d = 64;
   auto const rows = random_rows(n, d);
   hnsw<cosine, rabitq<4>, rerank<f16>> index{{.dimensions = d, .capacity = n}};
   REQUIRE(index.insert(keys_below(n), rows, pool(1)));

@@ -131,7 +131,7 @@ template <Metric M, class Parts> class graph {
   constexpr void aim(workspace& w, float const* x) const {
     fast.code().prepare(x, w.query);
     if constexpr (Parts::reranks) exact.code().prepare(x, w.exact_query);
-    std::size_t const most = edges.most(0) + 1;
+    std::size_t const most = 2 * edges.most(0) + 1;
     if (w.numbers.size() < most) w.numbers.resize(most, {});
     if (w.distances.size() < most) w.distances.resize(most, {});
   }
@@ -162,8 +162,10 @@ template <Metric M, class Parts> class graph {
   constexpr void walk(workspace& w, std::uint32_t start, unsigned level, std::size_t ef, std::size_t limit) const {
     begin_walk(w, start, ef, limit);
     w.near.insert({w.distances[0], start});
-    while (auto const* c = w.near.next()) {
-      std::size_t const n = fresh_neighbours<Distinct>(w, c->node, level, limit);
+    while (auto const* c = w.near.next()) { // two at a time: there is more to fetch at once
+      std::size_t n = fresh_neighbours<Distinct>(w, c->node, level, limit, 0);
+      if ((c = w.near.next()) != nullptr) n = fresh_neighbours<Distinct>(w, c->node, level, limit, n);
+      measure(w, n);
       for (std::size_t i = 0; i < n; ++i)
         if (w.near.insert({w.distances[i], w.numbers[i]}) < soon) edges.prefetch(w.numbers[i]);
     }
@@ -183,7 +185,8 @@ template <Metric M, class Parts> class graph {
     std::size_t measured = 0;
     while (auto const* c = w.near.next()) {
       if (w.passed.full() && c->distance > w.passed.bound()) return true;
-      std::size_t const n = fresh_neighbours<false>(w, c->node, 0, limit);
+      std::size_t const n = fresh_neighbours<false>(w, c->node, 0, limit, 0);
+      measure(w, n);
       if ((measured += n) > budget) return false;
       for (std::size_t i = 0; i < n; ++i) {
         candidate const found{w.distances[i], w.numbers[i]};
@@ -253,7 +256,7 @@ template <Metric M, class Parts> class graph {
 
   /// Writes the edges of a new slot.
   constexpr void write_plan(std::uint32_t slot, link_plan const& plan) noexcept {
-    std::uint32_t numbers[256]{};
+    std::uint32_t numbers[2 * most_m]{};
     plan.for_each([&](unsigned level, std::span<candidate const> near) {
       for (std::size_t i = 0; i < near.size(); ++i) numbers[i] = near[i].node;
       edges.write(slot, level, std::span(numbers).first(near.size()));
@@ -273,7 +276,11 @@ template <Metric M, class Parts> class graph {
     std::size_t const most = edges.most(level);
     if (w.numbers.size() < most + to.size()) w.numbers.resize(most + to.size(), {});
     std::size_t n = edges.read(from, level, w.numbers.data());
-    for (auto const& c : to) w.numbers[n++] = c.node;
+    auto const begin = w.numbers.begin();
+    for (auto const& c : to) {
+      auto const end = begin + static_cast<std::ptrdiff_t>(n);
+      if (std::find(begin, end, c.node) == end) w.numbers[n++] = c.node;
+    }
     if (n > most) n = prune_others(w, from, level, n, most);
     edges.write(from, level, std::span(w.numbers).first(n));
   }
@@ -294,10 +301,10 @@ template <Metric M, class Parts> class graph {
     }
     return false;
   }
-  /// How many of the first `n` of `w.numbers` are twins of a slot: those at the front of its list.
-  constexpr std::size_t twins(workspace& w, std::uint32_t of, std::size_t n) const {
+  /// How many of the `n` numbers from `w.numbers[first]` on, a slot's list, are its twins: those at the front.
+  constexpr std::size_t twins(workspace& w, std::uint32_t of, std::size_t n, std::size_t first = 0) const {
     std::size_t count = 0;
-    while (count < n && same(w, of, w.numbers[count])) ++count;
+    while (count < n && same(w, of, w.numbers[first + count])) ++count;
     return count;
   }
   /// Puts a slot into the tree of its twins.
@@ -376,29 +383,31 @@ template <Metric M, class Parts> class graph {
     w.numbers[0] = start;
     measure(w, 1);
   }
-  // those below the limit, to w.numbers
+  // above level 0, a number that was read while it changed could be of a node that has no such list
+  constexpr bool is_there(std::uint32_t number, unsigned level, std::size_t limit) const noexcept {
+    return number < limit && (level == 0 || edges.level(number) >= level);
+  }
+  // those that are there, to w.numbers
   constexpr std::size_t neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const noexcept {
     std::size_t const n = edges.read(of, level, w.numbers.data());
     std::size_t kept = 0;
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t const number = w.numbers[i];
       w.numbers[kept] = number;
-      // above, a number that was read while it changed could be of a node that has no such list
-      kept += static_cast<std::size_t>(number < limit && (level == 0 || edges.level(number) >= level));
+      kept += static_cast<std::size_t>(is_there(number, level, limit));
     }
     return kept;
   }
-  // those not seen before, measured
+  // those of level `level` not seen before, to w.numbers behind `fresh` that are there; how many these are then
   template <bool Distinct>
-  constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit) const {
-    std::size_t const n = neighbours(w, of, level, limit);
-    std::size_t fresh = 0;
-    for (std::size_t i = Distinct && level == 0 ? twins(w, of, n) : 0; i < n; ++i) {
-      std::uint32_t const number = w.numbers[i];
+  constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit,
+                                         std::size_t fresh) const {
+    std::size_t const begin = fresh, n = edges.read(of, level, w.numbers.data() + begin);
+    for (std::size_t i = Distinct && level == 0 ? twins(w, of, n, begin) : 0; i < n; ++i) {
+      std::uint32_t const number = w.numbers[begin + i];
       w.numbers[fresh] = number;
-      fresh += w.seen.insert(number);
+      if (is_there(number, level, limit)) fresh += w.seen.insert(number);
     }
-    measure(w, fresh);
     return fresh;
   }
 };

@@ -2,29 +2,13 @@
 /// \file
 /// What an `hnsw` index does for many vectors at once: insertion on several threads, the same whatever their number.
 
+#include <loquat/index/back_edges.hpp>
 #include <loquat/index/hnsw_index.hpp>
 
 namespace loquat {
 
-namespace detail {
-
-/// An edge back to a new node.
-struct back_edge {
-  std::uint32_t from;
-  unsigned level;
-  candidate to;
-
-  constexpr bool operator<(back_edge const& other) const noexcept {
-    if (from != other.from) return from < other.from;
-    if (level != other.level) return level < other.level;
-    return to.node < other.to.node;
-  }
-};
-
-} // namespace detail
-
 // Nodes are added in groups, small beside the graph: all of a group choose neighbours in the graph as it was before, and
-// then the edges that lead back are added, sorted by the nodes they begin at. So threads share neither nodes nor order.
+// then the edges that lead back are added.
 template <Metric M, class... Parts>
 template <Executor E, class Progress>
 constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> keys, std::span<float const> rows,
@@ -48,8 +32,7 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
   std::vector<detail::link_plan> plans(std::min(largest_group, n));
   std::vector<std::uint32_t> slots(plans.size(), std::uint32_t{});
   std::vector<std::pair<std::uint64_t, std::uint32_t>> hashes(plans.size());
-  std::vector<detail::back_edge> edges;
-  std::vector<std::size_t> starts;
+  detail::back_edges back;
   for (std::size_t first = 0; first < n;) {
     std::size_t const before = graph_.size;
     std::size_t const count = std::min({n - first, largest_group, before / share + 1});
@@ -70,22 +53,13 @@ constexpr result<void> hnsw<M, Parts...>::insert(std::span<std::uint64_t const> 
       hashes[i] = {graph_.fast.hash(slots[i]), static_cast<std::uint32_t>(i)};
     });
     find_twins(std::span(hashes).first(count), plans, slots, works[0]);
-    edges.clear(), starts.clear();
+    threads.run(count, [&](std::size_t i, unsigned) { graph_.write_plan(slots[i], plans[i]); });
+    back.clear();
     for (std::size_t i = 0; i < count; ++i)
       plans[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
-        for (auto const& c : near) edges.push_back({c.node, level, {c.distance, slots[i]}});
+        for (auto const& c : near) back.add(c.node, level, {c.distance, slots[i]});
       });
-    threads.run(count, [&](std::size_t i, unsigned) { graph_.write_plan(slots[i], plans[i]); });
-    std::sort(edges.begin(), edges.end());
-    for (std::size_t i = 0; i < edges.size(); ++i)
-      if (i == 0 || edges[i].from != edges[i - 1].from || edges[i].level != edges[i - 1].level) starts.push_back(i);
-    starts.push_back(edges.size());
-    threads.run(starts.size() - 1, [&](std::size_t s, unsigned thread) {
-      auto& w = works[thread];
-      w.plan.neighbours.clear();
-      for (std::size_t i = starts[s]; i < starts[s + 1]; ++i) w.plan.neighbours.push_back(edges[i].to);
-      graph_.connect(w, edges[starts[s]].from, edges[starts[s]].level, w.plan.neighbours);
-    });
+    back.connect(graph_, works, threads);
     for (std::size_t i = 0; i < count; ++i)
       if (plans[i].twin != detail::no_node) graph_.attach(works[0], slots[i], plans[i].twin);
     for (std::size_t i = 0; i < count; ++i) publish(slots[i], plans[i].level, next);

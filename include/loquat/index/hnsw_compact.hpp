@@ -3,12 +3,13 @@
 /// What an `hnsw` index does about erased vectors: it leaves them out of every list and frees their slots, on several
 /// threads, the same whatever their number.
 
+#include <loquat/index/back_edges.hpp>
 #include <loquat/index/hnsw_index.hpp>
 
 namespace loquat {
 
 // Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are
-// written. Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
+// written, and edges back from those they had no edge to. Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
 template <Metric M, class... Parts>
 template <Executor E, class Progress>
 constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progress) {
@@ -19,17 +20,27 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   std::vector<workspace> works(threads.size());
   auto const heirs = regroup_twins(works[0]);
   std::vector<detail::link_plan> lists(std::min(at_once, nodes));
-  std::vector<unsigned char> lonely(lists.size(), false);
+  detail::back_edges back;
+  std::vector<std::uint32_t> list(edges.most(0), std::uint32_t{});
+  auto const leads_to = [&](std::uint32_t from, unsigned level, std::uint32_t to) {
+    auto const end = list.begin() + static_cast<std::ptrdiff_t>(edges.read(from, level, list.data()));
+    return std::find(list.begin(), end, to) != end;
+  };
   for (std::size_t first = 0; first < nodes; first += lists.size()) {
     std::size_t const count = std::min(lists.size(), nodes - first);
     auto const number = [&](std::size_t i) { return static_cast<std::uint32_t>(first + i); };
     threads.run(count, [&](std::size_t i, unsigned thread) {
-      lonely[i] = mend_lists(works[thread], number(i), heirs, lists[i]);
+      mend_lists(works[thread], number(i), heirs, lists[i]);
     });
-    for (std::size_t i = 0; i < count; ++i)
+    back.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      lists[i].for_each([&](unsigned level, std::span<detail::candidate const> near) {
+        for (auto const& c : near)
+          if (!leads_to(number(i), level, c.node)) back.add(c.node, level, {0, number(i)});
+      });
       if (!lists[i].ends.empty()) graph_.write_plan(number(i), lists[i]);
-    for (std::size_t i = 0; i < count; ++i)
-      if (lonely[i] != 0) graph_.connect_back(works[0], number(i), lists[i]);
+    }
+    back.connect(graph_, works, threads);
     if constexpr (!std::same_as<Progress, detail::nothing>) progress(first + count);
   }
 
@@ -37,7 +48,6 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
   unsigned top = static_cast<unsigned>(std::uint64_t{graph_.entry} >> 32);
   if (is_gone(entry)) {
     entry = detail::no_node, top = 0;
-    std::vector<std::uint32_t> list(edges.most(0), std::uint32_t{});
     for (std::uint32_t node = 0; node < nodes; ++node) {
       if (is_gone(node)) continue;
       unsigned level = edges.level(node);
@@ -64,16 +74,16 @@ constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progres
 }
 
 // New lists for a node that has an edge to an erased one: of its neighbours, and those of erased ones. Where these are
-// few, it looks for others as a new node does; true: they must be told.
+// few, it looks for others as a new node does.
 template <Metric M, class... Parts>
-constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
+constexpr void hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
                                              detail::link_plan& lists) const {
   constexpr std::size_t furthest = 256; // erased nodes that are crossed
   auto const& edges = graph_.edges;
   std::size_t const nodes = graph_.size;
   lists.begin(edges.level(node));
-  if (is_gone(node)) return false;
-  bool broken = false, alone = false;
+  if (is_gone(node)) return;
+  bool broken = false;
   std::vector<std::uint32_t> around, erased;
   auto const consider = [&](std::uint32_t other) {
     if (w.seen.insert(other) != 0) (is_gone(other) ? erased : around).push_back(other);
@@ -104,7 +114,6 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
         for (std::size_t j = level == 0 ? graph_.twins(w, around[i], m) : 0; j < m; ++j) consider(w.numbers[j]);
       }
       if (level == 0 && around.size() < edges.m()) {
-        alone = true;
         std::vector<float> x(options_.dimensions, float{});
         graph_.best().read(node, x.data());
         graph_.aim(w, x.data());
@@ -124,7 +133,6 @@ constexpr bool hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
     lists.ends.push_back(lists.neighbours.size());
   }
   if (!broken) lists.ends.clear();
-  return alone;
 }
 
 // Trees of twins that lost some are planted anew from who is left. Returns who stands for the erased ones.

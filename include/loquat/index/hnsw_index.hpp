@@ -89,7 +89,7 @@ template <Metric M, class... Parts> class hnsw {
 
   /// An empty index. Options out of their ranges are reported by the first insertion.
   constexpr explicit hnsw(hnsw_options options = {}, allocator const& a = {})
-      : options_(with_dimensions(options)), graph_(options_.dimensions, std::clamp<std::size_t>(options_.m, 2, 256), a),
+      : options_(with_dimensions(options)), graph_(options_.dimensions, std::clamp<std::size_t>(options_.m, 2, detail::most_m), a),
         keys_(a), gone_(a) {
     if (options_.capacity != 0 && valid()) grow(std::min(options_.capacity, options_.most));
   }
@@ -245,7 +245,8 @@ template <Metric M, class... Parts> class hnsw {
     if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
     if (parts::dimensions != 0 && options_.dimensions != parts::dimensions)
       return fail(errc::argument, "options.dimensions is ", options_.dimensions, ", the type says ", parts::dimensions);
-    if (options_.m < 2 || options_.m > 256) return fail(errc::argument, "options.m is ", options_.m, ", not 2 to 256");
+    if (options_.m < 2 || options_.m > detail::most_m)
+      return fail(errc::argument, "options.m is ", options_.m, ", not 2 to ", detail::most_m);
     if (options_.ef_construction == 0) return fail(errc::argument, "options.ef_construction is 0");
     return {};
   }
@@ -465,7 +466,7 @@ template <Metric M, class... Parts> class hnsw {
                             std::span<detail::link_plan> plans, std::span<std::uint32_t const> slots,
                             workspace& w) const;
   template <Executor E, class Progress> constexpr void mend(E const& threads, Progress const& progress);
-  constexpr bool mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
+  constexpr void mend_lists(workspace& w, std::uint32_t node, std::span<detail::heir const> heirs,
                             detail::link_plan& lists) const;
   constexpr std::vector<detail::heir> regroup_twins(workspace& w);
 

@@ -16,6 +16,8 @@
 
 namespace loquat::detail {
 
+inline constexpr std::size_t most_m = 256; ///< of an index
+
 /// Lists of up to 2·m numbers on level 0, and of m on every level above that a node reaches.
 template <class Allocator> class links {
  public:
