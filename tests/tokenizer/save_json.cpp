@@ -228,7 +228,9 @@ TEST_CASE("save_json: the other models") {
         R"({"type":"WordLevel","vocab":{"a":0,"b":1},"unk_token":"b"})");
   auto bytes = of(token_model::word_level{pieces({" a", "b"}), 1});
   bytes.pretokenizers.push_back(pretokenize::byte_level{});
-  CHECK(part(bytes, "model") == R"({"type":"WordLevel","vocab":{")" "\u0120a" R"(":0,"b":1},"unk_token":"b"})");
+  CHECK(part(bytes, "model") == R"({"type":"WordLevel","vocab":{")"
+                                "\u0120a"
+                                R"(":0,"b":1},"unk_token":"b"})");
   token_model::unigram unigram{
       .pieces = pieces({"a", "b", "c", "d", "e", "f", "g"}), .unknown = 2, .byte_fallback = true};
   unigram.scores = {0.1, -3, -9.210340371976184, 1e-300, -0.0, 5e20, 0};
@@ -283,6 +285,25 @@ TEST_CASE("save_json: added tokens keep their ids") {
   d = of(token_model::bpe{.pieces = pieces({"<s>", "a"}, {token_kind::control})});
   CHECK(part(d, "added_tokens").find(R"("id":0,"content":"<s>")") != std::string::npos);
   CHECK(part(d, "added_tokens").find(R"("special":true)") != std::string::npos);
+}
+
+TEST_CASE("save_json: a file that lists a piece twice reads as what is saved of it") {
+  for (std::string_view const model :
+       {R"({"type": "BPE", "vocab": {"a": 0, "b": 1, "a": 2, "ab": 3}, "merges": ["a b"], "unk_token": "a"})",
+        R"({"type": "BPE", "vocab": {"a": 4, "b": 1, "a": 2, "ab": 3, "ab": 0}, "merges": ["a b"]})",
+        R"({"type": "WordPiece", "vocab": {"a": 5, "##b": 1, "a": 2, "##b": 3, "[UNK]": 4, "[UNK]": 0}})",
+        R"({"type": "WordLevel", "vocab": {"a": 0, "b": 1, "a": 2, "ab": 3}, "unk_token": "a"})",
+        R"({"type": "Unigram", "vocab": [["a", -1], ["b", -2], ["a", -1.5], ["ab", -9]], "unk_id": 0})"}) {
+    CAPTURE(model);
+    auto const text = R"({"added_tokens": [{"content": "<x>"}], "model": )" + std::string(model) + "}";
+    auto const before = read_tokenizer_json(text).value(), after = read_tokenizer_json(save(before)).value();
+    CHECK(save(after) == save(before));
+    auto const a = tokenizer::make(before).value(), b = tokenizer::make(after).value();
+    CHECK(a.size() == b.size());
+    CHECK(a.find("a") == 2);
+    for (std::string_view const word : {"a", "b", "ab", "aab", "c", "<x>a"}) CHECK(encode(a, word) == encode(b, word));
+    for (token id = 0; static_cast<std::size_t>(id) < a.size(); ++id) CHECK(a.name(id) == b.name(id));
+  }
 }
 
 TEST_CASE("save_json: merges of added tokens are left out") {

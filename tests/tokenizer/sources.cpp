@@ -125,6 +125,25 @@ static_assert(of(read_vocab_txt("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n"), [](toke
          d.postprocessors.size() == 1 && d.normalizers.at(0).get<normalize::bert>().lowercase;
 }));
 
+// Of what is listed twice the last counts, as in a map.
+constexpr bool has_pieces(std::string_view json, std::vector<std::string_view> const& expected) {
+  return of(read_tokenizer_json(json), [&](tokenizer_definition const& d) {
+    return d.model.visit([&](auto const& m) {
+      if (m.pieces.size() != expected.size()) return false;
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        if (m.pieces.piece(static_cast<token>(i)) != expected[i]) return false;
+      return true;
+    });
+  });
+}
+static_assert(has_pieces(R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "a": 2}}})", {"", "b", "a"}));
+static_assert(has_pieces(R"({"model": {"type": "WordLevel", "vocab": {"a": 2, "b": 1, "a": 0}}})", {"a", "b"}));
+static_assert(has_pieces(R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 0, "c": 1}}})", {"b", "c"}));
+static_assert(has_pieces(R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "a": 1, "b": 1}}})", {"", "b"}));
+static_assert(has_pieces(R"({"model": {"type": "WordPiece", "vocab": {"##a": 0, "##a": 1, "": 2}}})", {"", "##a", ""}));
+static_assert(has_pieces(R"({"model": {"type": "Unigram", "vocab": [["a", -1], ["b", 0], ["a", 0]]}})",
+                         {"a", "b", "a"}));
+
 } // namespace
 
 TEST_CASE("a tokenizer.json that is none says where and what was expected") {

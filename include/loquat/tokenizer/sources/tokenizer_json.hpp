@@ -46,7 +46,7 @@ class json_model_reader {
   constexpr token_model::bpe read_bpe(json::value vocab, std::string_view merges_txt) {
     token_model::bpe bpe{.bytes = bytes_};
     bpe.pieces = pieces(vocab);
-    bpe.index = piece_index(bpe.pieces);
+    bpe.index = std::move(index_);
     merge_reader out(bpe);
     line_reader lines(merges_txt);
     for (std::string_view line; lines.next(line) && in_;) {
@@ -82,7 +82,7 @@ class json_model_reader {
     token_model::bpe bpe;
     bpe.bytes = bytes_;
     bpe.pieces = pieces();
-    bpe.index = piece_index(bpe.pieces);
+    bpe.index = std::move(index_);
     auto const unknown = in_.text_or(model_, "unk_token", "");
     bpe.unknown = unknown.empty() ? no_token : find(bpe, unknown);
     bpe.continuing_prefix = owned_text(in_.text_or(model_, "continuing_subword_prefix", ""));
@@ -164,32 +164,58 @@ class json_model_reader {
     return u;
   }
 
-  /// {piece: id, …} by id; ids that are left out have no piece.
+  /// {piece: id, …} by id, and `index_`. Ids that are left out have no piece, and where a piece or an id is listed
+  /// again the later one counts, as in a map that is filled in the order of the file.
   constexpr vocabulary pieces() { return pieces(model_["vocab"]); }
   constexpr vocabulary pieces(json::value vocab) {
-    vocabulary out;
     if (vocab.kind() != json::kind::object) in_.wrong(model_, "a vocab: an object of ids");
     auto& by_id = by_id_;
     by_id.reserve(vocab.size());
     std::size_t const most = std::min(most_tokens, 16 * vocab.size() + 65536); // or one id could ask for much memory
     std::size_t bytes = 0;
+    bool replaced = false;
     for (auto const [piece, v] : vocab.members()) {
       token const id = in_.id(v);
-      if (!in_) return out;
+      if (!in_) return {};
       auto const i = static_cast<std::size_t>(id);
       if (i >= most) {
         in_.wrong(fail(errc::unsupported, "JSON: token id ", i, " at byte ", v.offset(), " among ", vocab.size(),
                        " tokens: more than ", most, " ids"));
-        return out;
+        return {};
       }
       if (i >= by_id.size()) by_id.resize(i + 1, {});
+      replaced = replaced || !by_id[i].empty();
       by_id[i] = piece;
       bytes += piece.size();
     }
-    out.reserve(by_id.size(), bytes);
-    for (auto const piece : by_id)
+    auto out = pieces_by_id(bytes);
+    if (!replaced && !index_.has_equals()) return out;
+    keep_last(vocab, bytes);
+    return pieces_by_id(bytes);
+  }
+  constexpr vocabulary pieces_by_id(std::size_t bytes) {
+    vocabulary out;
+    out.reserve(by_id_.size(), bytes);
+    for (auto const piece : by_id_)
       if (!add(out, piece)) break;
+    index_ = piece_index(out);
     return out;
+  }
+  /// Fills `by_id_` again, from what of each piece is listed last.
+  constexpr void keep_last(json::value vocab, std::size_t bytes) {
+    vocabulary listed;
+    listed.reserve(vocab.size(), bytes);
+    for (auto const [piece, v] : vocab.members())
+      if (!listed.add(piece, token_kind::normal)) return; // nor could they be added by id
+    piece_index const last(listed);
+    by_id_.clear();
+    token at = 0;
+    for (auto const [piece, v] : vocab.members()) {
+      if (token const here = at++; !piece.empty() && last.find(listed, piece) != here) continue;
+      auto const i = static_cast<std::size_t>(in_.id(v));
+      if (i >= by_id_.size()) by_id_.resize(i + 1, {});
+      by_id_[i] = piece;
+    }
   }
   constexpr bool add(vocabulary& out, std::string_view piece) {
     if (out.add_in_place(piece.size(), [&](char* to) { return write(piece, to); })) return true;
@@ -217,7 +243,7 @@ class json_model_reader {
   /// The token whose piece a field names.
   constexpr token role(vocabulary const& pieces, std::string_view key, std::string_view fallback) {
     auto const piece = in_.text_or(model_, key, fallback);
-    return piece.empty() ? no_token : piece_index(pieces).find(pieces, text_of(piece));
+    return piece.empty() ? no_token : index_.find(pieces, text_of(piece));
   }
 
   json_fields& in_;
@@ -225,6 +251,7 @@ class json_model_reader {
   std::string_view text_; // of the file
   bool bytes_;
   std::vector<std::string_view> by_id_; // tokens as the file spells them
+  piece_index index_;                   // of the pieces, until a model has it
   std::vector<char> room_;
 };
 
