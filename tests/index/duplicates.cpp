@@ -6,6 +6,7 @@
 #include <loquat/parallel/pool.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 
 #include <set>
 #include <utility>
@@ -16,15 +17,7 @@ namespace index_duplicates_test {
 using namespace loquat;
 
 constexpr std::size_t d = 8;
-std::vector<float> random_rows(std::size_t n, std::uint64_t seed) {
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u;
-  std::vector<float> rows(n * d);
-  for (float& v : rows) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-  return rows;
-}
+using test::random_rows;
 
 // `copies` of each of `groups` vectors, keys by group, among `others` of their own; in an order that mixes them
 struct crowd {
@@ -33,7 +26,7 @@ struct crowd {
   std::vector<float> rows{};
 
   crowd(std::size_t c, std::size_t g, std::size_t o) : copies(c), groups(g), others(o) {
-    auto const some = random_rows(g + o, 5);
+    auto const some = random_rows(g + o, d, 5);
     std::size_t const n = c * g + o;
     std::size_t step = n / 3 * 2 + 1;
     auto const divides = [&](std::size_t a, std::size_t b) {
@@ -122,7 +115,7 @@ TEST_CASE("copies under an inner product: of vectors that are nearest to themsel
 template <class... Parts> std::size_t found_of_bits() {
   std::size_t const n = 2000;
   hnsw<hamming, Parts...> index{{.dimensions = d}};
-  auto const rows = random_rows(n, 3);
+  auto const rows = random_rows(n, d, 3);
   for (std::size_t i = 0; i < n; ++i) REQUIRE(index.insert(i, std::span(rows).subspan(i * d, d)));
   std::vector<hit> found(n);
   return index.search(std::span(rows).first(d), found, walking()).value();

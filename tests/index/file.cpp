@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 #include <support/data.hpp>
+#include <support/random_rows.hpp>
 #include <support/temporary.hpp>
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include <vector>
 
 namespace index_file_test {
+using test::random_numbers, test::random_rows;
 
 using namespace loquat;
 
@@ -37,21 +39,6 @@ constexpr bool every_flip_changes_a_checksum() {
   return true;
 }
 static_assert(every_flip_changes_a_checksum());
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-  float number() { return static_cast<float>(static_cast<std::int64_t>((*this)() >> 40) - (1 << 23)) * 0x1p-23f; }
-};
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  random_numbers random{seed * 0x9e3779b97f4a7c15u};
-  std::vector<float> rows(n * d);
-  for (float& v : rows) v = random.number() + 0.1f;
-  return rows;
-}
 
 // an index of n vectors, some erased, some put in their place
 template <class Index> Index filled(std::size_t n, std::size_t d, std::uint64_t key = 0) {

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 #include <support/allocations.hpp>
+#include <support/random_rows.hpp>
 
 #include <atomic>
 #include <limits>
@@ -15,6 +16,7 @@
 #include <vector>
 
 namespace index_filter_test {
+using test::keys_below, test::random_rows;
 
 using namespace loquat;
 
@@ -47,27 +49,12 @@ static_assert(chosen(0.5, 100000, 512) == filter_strategy::walk && chosen(0.001,
 static_assert(chosen(0.5, 300, 512) == filter_strategy::scan, "a small index");
 static_assert(chosen(0.05, 10000000, 6144) == filter_strategy::hop, "distances are expensive");
 
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u;
-  std::vector<float> rows(n * d);
-  for (float& v : rows) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-  return rows;
-}
-
 constexpr std::size_t n = 2000, d = 16, queries = 12;
 std::vector<float> const& rows() {
   static std::vector<float> const all = random_rows(n, d);
   return all;
 }
 std::span<float const> row(std::size_t i) { return std::span(rows()).subspan(i * d, d); }
-std::vector<std::uint64_t> keys_below(std::size_t count) {
-  std::vector<std::uint64_t> keys(count);
-  for (std::size_t i = 0; i < count; ++i) keys[i] = i;
-  return keys;
-}
 template <class Index> Index filled() {
   Index index{{.dimensions = d, .ef_construction = 80}};
   REQUIRE(index.insert(keys_below(n), rows(), pool(1)));

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 #include <support/allocations.hpp>
+#include <support/random_rows.hpp>
 
 #include <atomic>
 #include <limits>
@@ -19,6 +20,7 @@
 #include <vector>
 
 namespace index_hnsw_test {
+using test::keys_below, test::random_rows;
 
 using namespace loquat;
 
@@ -38,24 +40,6 @@ constexpr bool finds_the_nearest() {
 }
 static_assert(finds_the_nearest());
 
-struct random_numbers {
-  std::uint64_t state = 42;
-  float operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-};
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  random_numbers random{seed * 0x9e3779b97f4a7c15u};
-  std::vector<float> rows(n * d);
-  for (float& v : rows) v = random() + 0.2f;
-  return rows;
-}
-std::vector<std::uint64_t> keys_below(std::size_t n) {
-  std::vector<std::uint64_t> keys(n);
-  for (std::size_t i = 0; i < n; ++i) keys[i] = i;
-  return keys;
-}
 
 // the share of the ten nearest that an index finds, of those that `flat` finds
 template <class M, class Index>

@@ -8,6 +8,7 @@
 #include <loquat/index/import_usearch.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 #include <support/temporary.hpp>
 
 #include <algorithm>
@@ -19,15 +20,7 @@
 namespace index_import_test {
 
 using namespace loquat;
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-  float number() { return static_cast<float>(static_cast<std::int64_t>((*this)() >> 40) - (1 << 23)) * 0x1p-23f; }
-};
+using test::random_numbers;
 
 // A graph of several levels by brute force: each node has edges to its nearest on every level that it is on, and theirs
 // back.
@@ -39,7 +32,7 @@ struct graph {
 
   graph(std::size_t nodes, std::size_t dimensions) : n(nodes), d(dimensions), rows(n * d), levels(n), links(n) {
     random_numbers random;
-    for (float& v : rows) v = random.number();
+    for (float& v : rows) v = random.real();
     for (std::size_t i = 0; i < n; ++i) levels[i] = i == 5 ? 3 : i % 4 == 0 ? 1 + (i % 16 == 0) : 0;
     for (std::size_t i = 0; i < n; ++i) {
       links[i].resize(levels[i] + 1);

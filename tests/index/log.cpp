@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 #include <support/data.hpp>
+#include <support/random_rows.hpp>
 #include <support/temporary.hpp>
 
 #include <algorithm>
@@ -22,14 +23,7 @@
 namespace index_log_test {
 
 using namespace loquat;
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-};
+using test::random_numbers;
 
 // Files of which every operation is recorded, so that they can be as they were at any moment.
 class recorder {
