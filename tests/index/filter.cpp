@@ -9,16 +9,14 @@
 #include <support/allocations.hpp>
 #include <support/random_rows.hpp>
 
-#include <atomic>
 #include <limits>
 #include <set>
-#include <thread>
 #include <vector>
 
 namespace index_filter_test {
-using test::keys_below, test::random_rows;
 
 using namespace loquat;
+using test::keys_below, test::random_rows;
 
 static_assert(KeyFilter<every_key> && KeyFilter<key_set> && KeyFilter<sorted_keys>);
 static_assert(KeyList<key_set> && KeyList<sorted_keys> && !KeyList<every_key>);
@@ -215,29 +213,6 @@ TEST_CASE("all vectors within a radius") {
   CHECK(!graph_of_rows().search_within(row(0), std::numeric_limits<float>::quiet_NaN(), found));
   CHECK(hnsw<l2>{{.dimensions = d}}.search_within(row(0), 1, found).value() == 0);
   CHECK(found.empty());
-}
-
-TEST_CASE("sets of keys are looked up while others insert and erase") {
-  hnsw<l2> index{{.dimensions = d, .ef_construction = 20, .compact_at = 0.1f}};
-  for (std::size_t i = 0; i < 300; ++i) REQUIRE(index.insert(i, row(i))); // stay
-  std::atomic<bool> done{false}, wrong{false};
-  std::thread writer([&] {
-    for (std::size_t round = 0; round < 2; ++round) {
-      for (std::size_t i = 300; i < 800; ++i) wrong = wrong || !index.insert(i, row(i));
-      for (std::size_t i = 300; i < 800; ++i) wrong = wrong || !index.erase(i);
-    }
-    done = true;
-  });
-  std::thread reader([&] {
-    std::uint64_t const in[]{5, 17, 120, 299, 400};
-    hnsw<l2>::workspace w;
-    for (hit found[5]; !done;) {
-      std::size_t const m = index.search(row(5), found, w, {}, sorted_keys(in)).value();
-      wrong = wrong || m < 4 || found[0].key != 5;
-    }
-  });
-  writer.join(), reader.join();
-  CHECK(!wrong);
 }
 
 } // namespace index_filter_test
