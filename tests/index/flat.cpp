@@ -47,7 +47,6 @@ constexpr bool finds_the_nearest() {
 }
 static_assert(finds_the_nearest());
 
-
 // in double
 template <class M> double true_distance(std::span<float const> a, std::span<float const> b) {
   double ab = 0, aa = 0, bb = 0, squares = 0, sum = 0;

@@ -38,7 +38,6 @@ constexpr bool finds_the_nearest() {
 }
 static_assert(finds_the_nearest());
 
-
 // the share of the ten nearest that an index finds, of those that `flat` finds
 template <class M, class Index>
 double recall(Index const& index, std::vector<float> const& rows, std::size_t d, search_options options = {}) {

@@ -304,7 +304,8 @@ struct kill_points {
   std::size_t appending = 0, saving = 0;
 };
 // At each point the process ends, and the power is cut, with one fate of what was not on the disk.
-template <class Index> void kill_everywhere(log_sync sync, std::size_t changes, std::uint64_t seed, kill_points& points) {
+template <class Index>
+void kill_everywhere(log_sync sync, std::size_t changes, std::uint64_t seed, kill_points& points) {
   history<Index> h;
   h.run(sync, changes, seed);
   random_numbers fate{seed + 1};

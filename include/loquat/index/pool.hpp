@@ -29,8 +29,8 @@ template <class T> constexpr void store_word(T& word, std::type_identity_t<T> va
     __atomic_store_n(&word, value, __ATOMIC_RELEASE);
 }
 
-/// The error of a file whose arrays take so many bytes, if the system would not give them. When they are made, a failure
-/// would be an exception.
+/// The error of a file whose arrays take so many bytes, if the system would not give them. When they are made, a
+/// failure would be an exception.
 inline result<void> check_memory(std::uint64_t bytes) {
   auto const given = arena::make(bytes); // and given back
   return given ? result<void>() : given.error();

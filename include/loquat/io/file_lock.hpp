@@ -15,12 +15,11 @@
 
 namespace loquat {
 
-/// Holds the lock that a path stands for while it lives. Move-only. Nothing is locked where the system (WASI) or the file
-/// system knows no locks.
+/// Holds the lock that a path stands for while it lives. Move-only. Nothing is locked where the system (WASI) or the
+/// file system knows no locks.
 class file_lock {
  public:
-  file_lock(file_lock&& other) noexcept
-      : handle_(std::move(other.handle_)), path_(std::exchange(other.path_, {})) {}
+  file_lock(file_lock&& other) noexcept : handle_(std::move(other.handle_)), path_(std::exchange(other.path_, {})) {}
   file_lock& operator=(file_lock&& other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(path_, other.path_);
@@ -31,8 +30,8 @@ class file_lock {
     if (!path_.empty()) detail::remove_file(path_);
   }
 
-  /// Takes the lock, with an empty file at `path` (UTF-8). Does not wait: `errc::io` if somebody has it, in this process
-  /// or another, or if the file cannot be made.
+  /// Takes the lock, with an empty file at `path` (UTF-8). Does not wait: `errc::io` if somebody has it, in this
+  /// process or another, or if the file cannot be made.
   static result<file_lock> take([[maybe_unused]] std::string const& path) {
     file_lock lock;
 #if defined(_WIN32)
@@ -49,7 +48,8 @@ class file_lock {
       int done = ::flock(lock.handle_.native(), LOCK_EX | LOCK_NB);
       while (done != 0 && errno == EINTR) done = ::flock(lock.handle_.native(), LOCK_EX | LOCK_NB);
       if (done != 0 && errno == EWOULDBLOCK) return in_use(path);
-      struct ::stat mine {}, there {};
+      struct ::stat mine {};
+      struct ::stat there {};
       if (::fstat(lock.handle_.native(), &mine) != 0) return detail::system_error(path, "cannot be examined");
       // The one who had it may have removed the file in between: then this is a lock on nothing.
       if (::stat(path.c_str(), &there) == 0 && there.st_dev == mine.st_dev && there.st_ino == mine.st_ino) break;
