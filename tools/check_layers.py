@@ -34,7 +34,7 @@ INTRINSICS = {"immintrin.h", "arm_neon.h", "wasm_simd128.h", "cpuid.h"}
 SYSTEM = {  # which folders may include which headers from outside of the standard library
     "simd": INTRINSICS | {"sys/auxv.h", "asm/hwcap.h", "sys/sysctl.h"},
     "kernel": INTRINSICS,
-    "io": {"fcntl.h", "unistd.h", "sys/mman.h", "sys/stat.h", "sys/types.h", "windows.h"},
+    "io": {"fcntl.h", "unistd.h", "sys/file.h", "sys/mman.h", "sys/stat.h", "sys/types.h", "windows.h"},
     "parallel": {"pthread.h", "sched.h", "unistd.h", "windows.h"} | INTRINSICS,
     "plugin": {"dlfcn.h", "windows.h"},
 }

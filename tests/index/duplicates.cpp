@@ -6,7 +6,10 @@
 #include <loquat/parallel/pool.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 
+#include <concepts>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -14,17 +17,9 @@
 namespace index_duplicates_test {
 
 using namespace loquat;
+using test::random_rows;
 
 constexpr std::size_t d = 8;
-std::vector<float> random_rows(std::size_t n, std::uint64_t seed) {
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u;
-  std::vector<float> rows(n * d);
-  for (float& v : rows) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-  return rows;
-}
 
 // `copies` of each of `groups` vectors, keys by group, among `others` of their own; in an order that mixes them
 struct crowd {
@@ -33,7 +28,7 @@ struct crowd {
   std::vector<float> rows{};
 
   crowd(std::size_t c, std::size_t g, std::size_t o) : copies(c), groups(g), others(o) {
-    auto const some = random_rows(g + o, 5);
+    auto const some = random_rows(g + o, d, 5);
     std::size_t const n = c * g + o;
     std::size_t step = n / 3 * 2 + 1;
     auto const divides = [&](std::size_t a, std::size_t b) {
@@ -118,11 +113,42 @@ TEST_CASE("copies under an inner product: of vectors that are nearest to themsel
   for (auto const& h : found) CHECK(h.key < 500);
 }
 
+// elements that are zero, with either sign, or become it
+template <class M, class C> constexpr bool signs_of_zero_are_no_difference() {
+  detail::vectors<M, C, std::allocator<std::byte>> codes(4, {});
+  codes.grow(3);
+  float const a[]{0.0f, 1.0f, -0.0f, 0.0f}, b[]{-0.0f, 1.0f, 0.0f, -0.0f}, c[]{0.0f, -1.0f, 0.0f, 0.0f};
+  codes.write(0, a), codes.write(1, b), codes.write(2, c);
+  typename decltype(codes)::one single;
+  codes.write(single, b);
+  return codes.same(0, 1) && codes.same(single, 0) && codes.hash(0) == codes.hash(1) && !codes.same(0, 2);
+}
+static_assert(signs_of_zero_are_no_difference<l2, f32>());
+static_assert(signs_of_zero_are_no_difference<l2, f16>() && signs_of_zero_are_no_difference<cosine, f16>());
+static_assert(signs_of_zero_are_no_difference<l2, bf16>() && signs_of_zero_are_no_difference<l2, sq8>());
+
+template <class C> void check_zeros() {
+  crowd all(700, 1, 100);
+  for (std::size_t i = 0; i < all.keys.size(); ++i)
+    if (all.keys[i] < 700)
+      for (std::size_t j = 0; j < d; ++j) {
+        float const tiny = (all.keys[i] >> j & 1) != 0 ? 1e-30f : 0.0f; // none under f16
+        float const zero = std::same_as<C, f16> ? tiny : 0.0f;
+        all.rows[i * d + j] = j < 2 ? 0.5f : (all.keys[i] >> (j + 1) & 1) != 0 ? -zero : zero;
+      }
+  check_many<l2, C>(all);
+}
+TEST_CASE("copies of which zeros have different signs") {
+  check_zeros<f32>();
+  check_zeros<f16>();
+  check_zeros<bf16>();
+}
+
 // bits of eight elements are of 256 kinds
 template <class... Parts> std::size_t found_of_bits() {
   std::size_t const n = 2000;
   hnsw<hamming, Parts...> index{{.dimensions = d}};
-  auto const rows = random_rows(n, 3);
+  auto const rows = random_rows(n, d, 3);
   for (std::size_t i = 0; i < n; ++i) REQUIRE(index.insert(i, std::span(rows).subspan(i * d, d)));
   std::vector<hit> found(n);
   return index.search(std::span(rows).first(d), found, walking()).value();

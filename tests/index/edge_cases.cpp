@@ -6,6 +6,7 @@
 #include <loquat/parallel/pool.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 
 #include <algorithm>
 #include <set>
@@ -14,16 +15,8 @@
 namespace index_edge_cases_test {
 
 using namespace loquat;
+using test::random_rows;
 
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 5) {
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u;
-  std::vector<float> rows(n * d);
-  for (float& v : rows) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-  return rows;
-}
 // distinct keys that a search for as many as there is room for finds, in order
 template <class Index>
 std::size_t found_of(Index const& index, std::span<float const> x, std::size_t room, search_options o = {}) {

@@ -10,17 +10,17 @@
 
 #include <doctest/doctest.h>
 #include <support/data.hpp>
+#include <support/random_rows.hpp>
 #include <support/temporary.hpp>
 
-#include <atomic>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace index_file_test {
 
 using namespace loquat;
+using test::random_numbers, test::random_rows;
 
 constexpr bool every_flip_changes_a_checksum() {
   for (std::size_t size : {0u, 1u, 8u, 31u, 33u, 44u}) {
@@ -37,21 +37,6 @@ constexpr bool every_flip_changes_a_checksum() {
   return true;
 }
 static_assert(every_flip_changes_a_checksum());
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-  float number() { return static_cast<float>(static_cast<std::int64_t>((*this)() >> 40) - (1 << 23)) * 0x1p-23f; }
-};
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  random_numbers random{seed * 0x9e3779b97f4a7c15u};
-  std::vector<float> rows(n * d);
-  for (float& v : rows) v = random.number() + 0.1f;
-  return rows;
-}
 
 // an index of n vectors, some erased, some put in their place
 template <class Index> Index filled(std::size_t n, std::size_t d, std::uint64_t key = 0) {
@@ -132,48 +117,22 @@ TEST_CASE("an empty index comes back empty") {
 
 TEST_CASE("indices of the same vectors, emptied and compacted come back") {
   std::size_t const d = 4;
-  auto const rows = random_rows(8, d);
-  hnsw<l2> index{{.dimensions = d, .m = 3, .compact_at = 1}};
-  random_numbers random;
-  for (std::uint64_t round = 0; round < 30; ++round) {
-    for (std::uint64_t i = 0; i < 20; ++i)
-      REQUIRE(index.insert(round * 100 + i, std::span(rows).subspan(random() % 8 * d, d)));
-    for (std::uint64_t i = 0; i < 30; ++i) index.erase(random() % ((round + 1) * 100));
-    if (round % 10 == 9)
-      for (std::uint64_t key = 0; key < 3000; ++key) index.erase(key);
-    if (round % 3 == 0) index.compact();
-    auto const loaded = load_index<hnsw<l2>>(std::span<std::byte const>(index_bytes(index).value()));
-    if (!loaded) FAIL(std::string(loaded.error().message()));
-    same_results(index, *loaded, d);
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    auto const rows = random_rows(8, d, seed);
+    hnsw<l2> index{{.dimensions = d, .m = 3, .compact_at = 1}};
+    random_numbers random{seed};
+    for (std::uint64_t round = 0; round < 20; ++round) {
+      for (std::uint64_t i = 0; i < 20; ++i)
+        REQUIRE(index.insert(round * 100 + i, std::span(rows).subspan(random() % 8 * d, d)));
+      for (std::uint64_t i = 0; i < 30; ++i) index.erase(random() % ((round + 1) * 100));
+      if (round % 10 == 9)
+        for (std::uint64_t key = 0; key < 2000; ++key) index.erase(key);
+      if (round % 3 == 0) index.compact();
+      auto const loaded = load_index<hnsw<l2>>(std::span<std::byte const>(index_bytes(index).value()));
+      if (!loaded) FAIL(std::string(loaded.error().message()));
+      same_results(index, *loaded, d);
+    }
   }
-}
-
-TEST_CASE("an index is saved as it is at one moment while threads insert and search") {
-  test::temporary_folder const folder;
-  std::size_t const d = 8, each = 150;
-  hnsw<l2> index{{.dimensions = d}};
-  std::atomic<unsigned> working = 2;
-  std::vector<std::thread> threads;
-  for (std::uint64_t t = 0; t < 2; ++t)
-    threads.emplace_back([&, t] {
-      auto const rows = random_rows(each, d, t + 1);
-      for (std::size_t i = 0; i < each; ++i) {
-        index.insert(t * 1000 + i, std::span(rows).subspan(i * d, d)).value();
-        if (i % 5 == 0) index.erase(t * 1000 + i / 2);
-        hit found[3];
-        (void)index.search(std::span(rows).first(d), found);
-      }
-      --working;
-    });
-  std::size_t size = 0, saved = 0;
-  while (working != 0 || saved == 0) {
-    REQUIRE(save_index(index, folder / "it"));
-    auto const there = load_index<hnsw<l2>>(folder / "it");
-    REQUIRE(there);
-    size = there->size(), ++saved;
-  }
-  for (auto& t : threads) t.join();
-  CHECK(size <= 2 * each);
 }
 
 TEST_CASE("a mapped index can only be read") {
@@ -239,17 +198,81 @@ template <class Index> std::vector<std::byte> small_file() {
   return index_bytes(filled<Index>(70, 6)).value();
 }
 
-TEST_CASE("vectors in code books that are not there are refused") {
-  using coded = flat<l2, pq<3>>;
-  test::aligned_bytes file(small_file<coded>());
-  std::size_t const sections = detail::layout_of(file.get()).value().sections.size();
-  for (std::size_t i = 0; i < sections; ++i) {
-    auto* const entry = file.get().data() + detail::fixed_header + i * detail::section_entry;
-    if (load_little<std::uint32_t>(entry) == detail::array_number::learned) std::fill_n(entry + 16, 8, std::byte{});
+// the file with something else in place of a section
+std::vector<std::byte> with_section(std::span<std::byte const> file, std::uint32_t id,
+                                    std::span<std::byte const> contents) {
+  auto layout = detail::layout_of(file).value();
+  std::vector<std::span<std::byte const>> arrays;
+  std::uint64_t at = detail::fixed_header + layout.sections.size() * detail::section_entry;
+  for (auto& s : layout.sections) {
+    arrays.push_back(s.id == id ? contents : detail::bytes_of(s, file));
+    s.offset = detail::aligned(at), s.bytes = arrays.back().size(), s.sum = checksum(arrays.back(), s.id);
+    at = s.offset + s.bytes;
   }
-  test::seal_index(file.get());
-  CHECK(!map_index<coded>(file.get()));
-  CHECK(!load_index<coded>(std::span<std::byte const>(file.get())));
+  layout.file_bytes = at;
+  auto out = detail::header_bytes(layout);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    out.resize(static_cast<std::size_t>(layout.sections[i].offset));
+    out.insert(out.end(), arrays[i].begin(), arrays[i].end());
+  }
+  return out;
+}
+
+template <class Index> void wants_what_was_learned(std::uint32_t id) {
+  auto const whole = small_file<Index>();
+  auto const layout = detail::layout_of(whole).value();
+  auto const learned = detail::bytes_of(*layout.find(id), whole);
+  CHECK(with_section(whole, id, learned) == whole);
+  auto const says = [&](std::size_t bytes, std::string_view what) {
+    test::aligned_bytes file(with_section(whole, id, learned.first(bytes)));
+    for (auto const& e : {map_index<Index>(file.get()).error(), load_index<Index>(file.get()).error()}) {
+      CHECK(e.code() == errc::malformed);
+      CHECK(e.message().find(what) != std::string_view::npos);
+    }
+  };
+  says(0, "section learned is empty, and the codec can do nothing before it has learned");
+  says(learned.size() - 4, "section learned is not what the codec can have learned");
+}
+TEST_CASE("vectors in code books that are not there are refused") {
+  wants_what_was_learned<flat<l2, pq<3>>>(detail::array_number::learned);
+  wants_what_was_learned<hnsw<l2, pq<3>>>(detail::array_number::learned);
+  wants_what_was_learned<hnsw<l2, f16, rerank<pq<3>>>>(detail::array_number::exact_learned);
+}
+
+// a file of holes behind its header
+struct sparse_file {
+  std::vector<std::byte> head;
+  std::uint64_t bytes;
+  std::size_t at = 0;
+
+  std::uint64_t size() const { return bytes; }
+  result<void> read(std::span<std::byte> out) {
+    for (auto& b : out) b = at < head.size() ? head[at++] : std::byte{};
+    return {};
+  }
+};
+TEST_CASE("a file that is larger than any memory is an error when it is loaded") {
+  for (std::uint64_t const slots : {std::uint64_t{1} << 12, std::uint64_t{1} << 30}) {
+    detail::index_layout layout;
+    auto& i = layout.info;
+    i = detail::index_files::describe(std::type_identity<flat<l2>>());
+    i.dimensions = slots >> 10, i.slots = slots, i.places = slots + 1;
+    std::uint64_t at = detail::fixed_header + 3 * detail::section_entry;
+    auto const add = [&](std::uint32_t id, std::uint32_t element, std::uint64_t n) {
+      layout.sections.push_back({id, element, detail::aligned(at), n * element, 0});
+      at = detail::aligned(at) + n * element;
+    };
+    add(detail::array_number::codes, 4, i.slots * i.dimensions);
+    add(detail::array_number::keys, 8, i.slots);
+    add(detail::array_number::key_places, 4, i.places);
+    layout.file_bytes = at;
+    sparse_file file{detail::header_bytes(layout), at};
+    auto const index = detail::read_index<flat<l2>>(file);
+    REQUIRE(!index);
+    bool const huge = slots > 1 << 20; // the other is read, and its checksum is wrong
+    CHECK(index.error().code() == (huge ? errc::capacity : errc::malformed));
+    CHECK(index.error().message().find(huge ? "bytes to give" : "section codes at") != std::string_view::npos);
+  }
 }
 
 TEST_CASE("no truncated file opens") {

@@ -7,16 +7,16 @@
 
 #include <doctest/doctest.h>
 #include <support/allocations.hpp>
+#include <support/random_rows.hpp>
 
-#include <atomic>
 #include <limits>
 #include <set>
-#include <thread>
 #include <vector>
 
 namespace index_filter_test {
 
 using namespace loquat;
+using test::keys_below, test::random_rows;
 
 static_assert(KeyFilter<every_key> && KeyFilter<key_set> && KeyFilter<sorted_keys>);
 static_assert(KeyList<key_set> && KeyList<sorted_keys> && !KeyList<every_key>);
@@ -47,27 +47,12 @@ static_assert(chosen(0.5, 100000, 512) == filter_strategy::walk && chosen(0.001,
 static_assert(chosen(0.5, 300, 512) == filter_strategy::scan, "a small index");
 static_assert(chosen(0.05, 10000000, 6144) == filter_strategy::hop, "distances are expensive");
 
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u;
-  std::vector<float> rows(n * d);
-  for (float& v : rows) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-  return rows;
-}
-
 constexpr std::size_t n = 2000, d = 16, queries = 12;
 std::vector<float> const& rows() {
   static std::vector<float> const all = random_rows(n, d);
   return all;
 }
 std::span<float const> row(std::size_t i) { return std::span(rows()).subspan(i * d, d); }
-std::vector<std::uint64_t> keys_below(std::size_t count) {
-  std::vector<std::uint64_t> keys(count);
-  for (std::size_t i = 0; i < count; ++i) keys[i] = i;
-  return keys;
-}
 template <class Index> Index filled() {
   Index index{{.dimensions = d, .ef_construction = 80}};
   REQUIRE(index.insert(keys_below(n), rows(), pool(1)));
@@ -228,29 +213,6 @@ TEST_CASE("all vectors within a radius") {
   CHECK(!graph_of_rows().search_within(row(0), std::numeric_limits<float>::quiet_NaN(), found));
   CHECK(hnsw<l2>{{.dimensions = d}}.search_within(row(0), 1, found).value() == 0);
   CHECK(found.empty());
-}
-
-TEST_CASE("sets of keys are looked up while others insert and erase") {
-  hnsw<l2> index{{.dimensions = d, .ef_construction = 20, .compact_at = 0.1f}};
-  for (std::size_t i = 0; i < 300; ++i) REQUIRE(index.insert(i, row(i))); // stay
-  std::atomic<bool> done{false}, wrong{false};
-  std::thread writer([&] {
-    for (std::size_t round = 0; round < 2; ++round) {
-      for (std::size_t i = 300; i < 800; ++i) wrong = wrong || !index.insert(i, row(i));
-      for (std::size_t i = 300; i < 800; ++i) wrong = wrong || !index.erase(i);
-    }
-    done = true;
-  });
-  std::thread reader([&] {
-    std::uint64_t const in[]{5, 17, 120, 299, 400};
-    hnsw<l2>::workspace w;
-    for (hit found[5]; !done;) {
-      std::size_t const m = index.search(row(5), found, w, {}, sorted_keys(in)).value();
-      wrong = wrong || m < 4 || found[0].key != 5;
-    }
-  });
-  writer.join(), reader.join();
-  CHECK(!wrong);
 }
 
 } // namespace index_filter_test

@@ -7,6 +7,7 @@
 #include <loquat/index/vector_index.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 
 #include <cmath>
 #include <limits>
@@ -17,6 +18,7 @@
 namespace index_flat_test {
 
 using namespace loquat;
+using test::random_rows;
 
 // The smallest metric of a program's own.
 struct manhattan {
@@ -44,20 +46,6 @@ constexpr bool finds_the_nearest() {
          points.erase(10) && !points.erase(10) && points.size() == 3;
 }
 static_assert(finds_the_nearest());
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  float operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-23f;
-  }
-};
-std::vector<float> random_rows(std::size_t n, std::size_t d, std::uint64_t seed = 42) {
-  random_numbers random{seed};
-  std::vector<float> rows(n * d);
-  for (float& v : rows) v = random() + 0.3f;
-  return rows;
-}
 
 // in double
 template <class M> double true_distance(std::span<float const> a, std::span<float const> b) {

@@ -8,9 +8,12 @@
 #include <loquat/index/import_usearch.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
 #include <support/temporary.hpp>
 
 #include <algorithm>
+#include <ctime>
+#include <memory>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -19,15 +22,7 @@
 namespace index_import_test {
 
 using namespace loquat;
-
-struct random_numbers {
-  std::uint64_t state = 42;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-  float number() { return static_cast<float>(static_cast<std::int64_t>((*this)() >> 40) - (1 << 23)) * 0x1p-23f; }
-};
+using test::random_numbers;
 
 // A graph of several levels by brute force: each node has edges to its nearest on every level that it is on, and theirs
 // back.
@@ -39,7 +34,7 @@ struct graph {
 
   graph(std::size_t nodes, std::size_t dimensions) : n(nodes), d(dimensions), rows(n * d), levels(n), links(n) {
     random_numbers random;
-    for (float& v : rows) v = random.number();
+    for (float& v : rows) v = random.real();
     for (std::size_t i = 0; i < n; ++i) levels[i] = i == 5 ? 3 : i % 4 == 0 ? 1 + (i % 16 == 0) : 0;
     for (std::size_t i = 0; i < n; ++i) {
       links[i].resize(levels[i] + 1);
@@ -68,7 +63,9 @@ void put_list(std::vector<std::byte>& out, std::vector<std::uint32_t> const& lis
   for (std::size_t i = 0; i < most; ++i) append_little(out, i < list.size() ? list[i] : std::uint32_t{0});
 }
 
-std::vector<std::byte> hnswlib_file(graph const& g, std::size_t erased) {
+constexpr auto thousands = [](std::size_t i) { return std::uint64_t{1000 + i}; };
+template <class Key = decltype(thousands)>
+std::vector<std::byte> hnswlib_file(graph const& g, std::size_t erased, Key key = thousands) {
   std::vector<std::byte> out;
   std::uint64_t const links = 4 + 8 * g.m, label = links + 4 * g.d;
   for (std::uint64_t v : {std::uint64_t{0}, std::uint64_t{g.n + 10}, std::uint64_t{g.n}, label + 8, label, links})
@@ -80,7 +77,7 @@ std::vector<std::byte> hnswlib_file(graph const& g, std::size_t erased) {
   for (std::size_t i = 0; i < g.n; ++i) {
     put_list(out, g.links[i][0], 2 * g.m, i < erased ? 1u << 16 : 0);
     for (float v : g.row(i)) append_little(out, v);
-    append_little(out, std::uint64_t{1000 + i});
+    append_little(out, key(i));
   }
   for (std::size_t i = 0; i < g.n; ++i) {
     append_little(out, static_cast<std::uint32_t>(g.levels[i] * (4 + 4 * g.m)));
@@ -93,10 +90,11 @@ struct usearch_kind {
   char metric = 'e';
   std::uint8_t element = 11, key = 14, slot = 15;
   std::uint16_t minor = 21;
-  bool wide = false;
+  bool wide = false, several = false;
 };
-template <class Row>
-std::vector<std::byte> usearch_file(graph const& g, std::size_t erased, usearch_kind kind, std::size_t bytes, Row row) {
+template <class Row, class Key = decltype(thousands)>
+std::vector<std::byte> usearch_file(graph const& g, std::size_t erased, usearch_kind kind, std::size_t bytes, Row row,
+                                    Key key = thousands) {
   std::vector<std::byte> out;
   for (std::size_t v : {g.n, bytes})
     if (kind.wide)
@@ -111,11 +109,12 @@ std::vector<std::byte> usearch_file(graph const& g, std::size_t erased, usearch_
       append_little(out, kind.slot);
   append_little(out, std::uint64_t{g.n - erased}), append_little(out, std::uint64_t{erased}),
       append_little(out, std::uint64_t{g.d});
+  out.push_back(static_cast<std::byte>(kind.several));
   out.resize(header + 64);
   for (std::size_t v : {g.n, g.m, 2 * g.m, std::size_t{3}, std::size_t{5}}) append_little(out, std::uint64_t{v});
   for (auto l : g.levels) append_little(out, static_cast<std::int16_t>(l));
   for (std::size_t i = 0; i < g.n; ++i) {
-    append_little(out, i < erased ? ~std::uint64_t{0} : std::uint64_t{1000 + i});
+    append_little(out, i < erased ? ~std::uint64_t{0} : key(i));
     append_little(out, static_cast<std::int16_t>(g.levels[i]));
     put_list(out, g.links[i][0], 2 * g.m);
     for (std::size_t l = 1; l <= g.levels[i]; ++l) put_list(out, g.links[i][l], g.m);
@@ -211,6 +210,71 @@ TEST_CASE("an index of USearch becomes one of any codec, with every type of elem
   says({.slot = 2}, "slots of kind 2, expected 64 and 32 bits");
   says({.element = 12}, "16 elements in 64 bytes");
   CHECK(import_usearch<hnsw<l2>>(usearch_file(graph(0, 2), 0, {}, 8, put_floats)).value().empty());
+}
+
+// The i-th of keys whose searches begin at the same place of every table: by the inverse of `key_table::home`.
+constexpr std::uint64_t colliding_key(std::uint64_t hash, std::size_t i) {
+  std::uint64_t inverse = 1;
+  for (int n = 0; n < 6; ++n) inverse *= 2 - inverse * 0x9e3779b97f4a7c15u;
+  std::uint64_t const key = (hash << 32 | i) * inverse;
+  return key ^ key >> 32;
+}
+using key_table = detail::key_table<std::allocator<std::byte>>;
+static_assert(key_table::home(colliding_key(0xfedcba98, 1), 1u << 30) == 0xfedcba98 >> 2);
+static_assert(key_table::home(colliding_key(0xfedcba98, 9), 1u << 30) == 0xfedcba98 >> 2);
+
+constexpr bool every_key_is_found(std::uint64_t hash) {
+  std::size_t const n = 40, erased = 13;
+  key_table one({}), many({});
+  std::vector<std::uint32_t> slots;
+  auto const key = [&](std::size_t slot) { return colliding_key(hash + slot / 10, slot / 2); }; // each twice
+  one.grow(10), many.grow(n);
+  for (std::uint32_t slot = 0; slot < n; ++slot) {
+    if (slot >= 10) one.grow(slot + 1);
+    one.insert(slot, key(slot)), slots.push_back(slot);
+  }
+  many.insert(slots, key);
+  many.grow(n + 7);
+  for (auto* table : {&one, &many}) {
+    for (std::uint32_t slot = 0; slot < n; slot += 2) {
+      std::vector<std::size_t> found;
+      table->find(key(slot), [&](std::size_t s) { return found.push_back(s), true; });
+      if (found != std::vector<std::size_t>{slot, slot + 1}) return false; // in order
+    }
+    for (std::size_t slot = 0; slot < n; slot += erased) table->erase(slot);
+    for (std::uint32_t slot = 0; slot < n; ++slot) {
+      bool there = false;
+      table->find(key(slot), [&](std::size_t s) { return !(there = there || s == slot); });
+      if (there == (slot % erased == 0)) return false;
+    }
+  }
+  return true;
+}
+static_assert(every_key_is_found(5) && every_key_is_found(0xfffffffe)); // of which some are around the end
+
+TEST_CASE("taking over keys that collide takes no longer than others") {
+  graph g(0, 1);
+  g.n = 300'000, g.m = 1;
+  g.rows.resize(g.n), g.levels.resize(g.n), g.links.resize(g.n, {{}});
+  for (std::size_t i = 0; i < g.n; ++i) {
+    g.rows[i] = static_cast<float>(i);
+    g.links[i][0] = {static_cast<std::uint32_t>(i == 0 ? 1 : i - 1)};
+  }
+  auto const start = std::clock();
+  auto index = import_hnswlib<hnsw<l2>>(hnswlib_file(g, 0, [](std::size_t i) { return colliding_key(7, i); })).value();
+  float const x = 0.5f;
+  REQUIRE(index.insert(1, {&x, 1})); // which has to grow
+  auto const seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  CAPTURE(seconds);
+  CHECK(seconds < 10); // one by one: a minute
+  CHECK(index.size() == g.n + 1);
+  CHECK(index.contains(colliding_key(7, 12)));
+  CHECK(!index.contains(colliding_key(8, 12)));
+
+  auto const same = import_usearch<hnsw<l2>>(usearch_file(g, 0, {.several = true}, 4, put_floats, [](std::size_t) {
+                      return std::uint64_t{77};
+                    })).value();
+  CHECK(same.size() == g.n);
 }
 
 template <class Import> void survives_damage(std::vector<std::byte> const& whole, Import import) {

@@ -13,6 +13,7 @@ std::atomic<std::size_t> count{0};
 
 void* allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
   count.fetch_add(1, std::memory_order_relaxed);
+  if (size_bytes >> 20 >> 26 != 0) return nullptr; // as any system says; sanitizers would end the program
   if (size_bytes == 0) size_bytes = 1;
   if (alignment <= alignof(std::max_align_t)) return std::malloc(size_bytes);
   return std::aligned_alloc(alignment, (size_bytes + alignment - 1) / alignment * alignment);

@@ -12,12 +12,14 @@
 #include <loquat/index/log.hpp>
 #include <loquat/io/atomic_file.hpp>
 #include <loquat/io/file_handle.hpp>
+#include <loquat/io/file_lock.hpp>
 #include <loquat/parallel/executor.hpp>
 #include <loquat/parallel/gate.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -54,6 +56,7 @@ struct system_files {
     std::string path_;
   };
 
+  result<file_lock> lock(std::string const& path) { return file_lock::take(path); }
   result<atomic_file> create(std::string const& path) { return atomic_file::create(path); }
   result<file_source> open(std::string const& path) { return file_source::open(path); }
   result<appender> append(std::string const& path) {
@@ -66,17 +69,22 @@ struct system_files {
 } // namespace detail
 
 /// A `flat` or `hnsw` index with a file and a log beside it, "<path>.log". Any number of threads may search `index()`
-/// and change it through this at the same time; changes wait for each other. One process at a time.
+/// and change it through this at the same time; changes wait for each other. One object at a time, in one process, has
+/// the lock that its files need, "<path>.lock".
 ///
 /// Searches may find a change a moment before it is safe. When the log cannot be written (the disk is full), the change
 /// that met it is in the index but not safe, and further ones are refused until a `save` succeeds.
 template <class Index, class Files = detail::system_files> class durable {
  public:
   /// Opens the index at `path` (UTF-8) and applies the changes in its log; without a file, `empty` becomes one, with
-  /// its options. Errors: as of `load_index`; `errc::malformed` for a log with damage before its end (see
-  /// `accept_loss`); `errc::mismatch` for a log of another index.
+  /// its options. Errors: as of `load_index`; `errc::io` if it is open already, here or in another process;
+  /// `errc::malformed` for a log with damage before its end (see `accept_loss`); `errc::mismatch` for a log of another
+  /// index.
   static result<durable> open(std::string path, Index empty, durable_options options = {}, Files files = {}) {
     durable out(std::move(path), std::move(empty), options, std::move(files));
+    auto lock = out.files_.lock(out.path_ + ".lock");
+    if (!lock) return lock.error();
+    out.lock_.emplace(std::move(*lock));
     auto done = out.recover();
     if (!done) return done.error();
     return out;
@@ -154,6 +162,7 @@ template <class Index, class Files = detail::system_files> class durable {
  private:
   static constexpr std::size_t most_in_frame = 4096;
   using appender = std::remove_cvref_t<decltype(*std::declval<Files&>().append(std::string()))>;
+  using lock_type = std::remove_cvref_t<decltype(*std::declval<Files&>().lock(std::string()))>;
 
   durable(std::string path, Index index, durable_options options, Files files)
       : index_(std::move(index)), files_(std::move(files)), path_(std::move(path)), options_(options) {}
@@ -180,6 +189,7 @@ template <class Index, class Files = detail::system_files> class durable {
     sequence_ = durable_ = info.sequence;
     if (!log) return begin_log(detail::log_header(index_.dimensions(), sequence_));
 
+    if (auto room = detail::check_memory(log->size()); !room) return room.error().within(log_path());
     std::vector<std::byte> bytes(static_cast<std::size_t>(log->size()));
     if (auto done = log->read(bytes); !done) return done;
     auto const replayed = detail::replay_log(bytes, index_.dimensions(), sequence_, options_.accept_loss,
@@ -273,6 +283,7 @@ template <class Index, class Files = detail::system_files> class durable {
   std::string path_;
   durable_options options_;
   log_report report_;
+  std::optional<lock_type> lock_;
   std::vector<appender> log_;                // the one that is open, if any
   std::uint64_t sequence_ = 0, durable_ = 0; // the last change, and the last that is on the disk
   result<void> usable_;                      // or what happened to the log

@@ -60,6 +60,7 @@ template <class Index> result<Index> view_index(std::span<std::byte const> file)
       using element = std::remove_cvref_t<decltype(array[0])>;
       array.refer({reinterpret_cast<element const*>(bytes.data()), bytes.size() / sizeof(element)});
     } else {
+      if (auto room = check_memory(bytes.size()); !room) return room;
       array.resize(bytes.size() / sizeof(array[0]));
       if (!bytes.empty()) std::memcpy(array.data(), bytes.data(), bytes.size());
     }
@@ -81,6 +82,7 @@ template <class Index, class Source> result<Index> read_index(Source& source, in
   if (auto done = source.read(std::span(head).subspan(fixed_header)); !done) return done.error();
   auto const layout = parse_header(head, size);
   if (!layout) return layout.error();
+  if (auto room = check_memory(size); !room) return room.error();
   if (info != nullptr) *info = layout->info;
   section_bytes arrays;
   std::uint64_t at = *length;
@@ -168,7 +170,8 @@ template <class Index> result<std::vector<std::byte>> index_bytes(Index const& i
 
 /// Reads an index into memory, to search and to change it: `load_index<hnsw<cosine, sq8>>(path)`. Every byte is
 /// checked. Errors: `errc::io`, `errc::missing`; `errc::malformed` for damage, with the section; `errc::mismatch` for
-/// another metric, codec or dimensions than those of the type; `errc::unsupported` for a later version.
+/// another metric, codec or dimensions than those of the type; `errc::unsupported` for a later version;
+/// `errc::capacity` for a file that is larger than memory.
 template <class Index> result<Index> load_index(std::string const& path) {
   auto source = detail::file_source::open(path);
   if (!source) return source.error();

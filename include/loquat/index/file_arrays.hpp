@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -158,8 +159,9 @@ template <class Get> struct array_filler {
   template <class C> void learned(std::uint32_t id, C& coder) {
     auto const* const there = next < layout.sections.size() ? &layout.sections[next] : nullptr;
     auto const* const s = take(id, sizeof(float), there == nullptr ? 0 : there->bytes / sizeof(float));
-    std::vector<float> values;
-    if (s == nullptr || !(done = get(*s, values))) return;
+    pool_of<float, std::allocator<std::byte>> array;
+    if (s == nullptr || !(done = get(*s, array))) return;
+    std::span<float const> const values(array.data(), array.size());
     bool sane = true;
     for (float v : values) sane = sane && v >= -1e15f && v <= 1e15f;
     if (!sane || !coder.relearn(values))

@@ -105,7 +105,7 @@ constexpr void hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
       for (std::size_t i = 0; i < erased.size() && i < furthest && (i < direct || around.size() < most); ++i) {
         std::uint32_t const gone = erased[i];
         auto const heir = std::lower_bound(heirs.begin(), heirs.end(), detail::heir{gone, 0});
-        if (heir != heirs.end() && heir->erased == gone) consider(heir->node);
+        if (heir != heirs.end() && heir->erased == gone && edges.level(heir->node) >= level) consider(heir->node);
         std::size_t const m = edges.read(gone, level, w.numbers.data());
         for (std::size_t j = level == 0 ? graph_.twins(w, gone, m) : 0; j < m; ++j) consider(w.numbers[j]);
       }

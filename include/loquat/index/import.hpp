@@ -8,6 +8,7 @@
 #include <loquat/index/hnsw.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +52,7 @@ struct index_importer {
     if (n == 0) return index;
     if (from.entry() >= n)
       return fail(errc::malformed, "searches begin at node ", from.entry(), ", expected one below ", n);
+    if (auto room = check_memory(n * bytes_of_node(index, n)); !room) return room.error();
     if (auto good = take_vectors<M>(index, from); !good) return good.error();
     if (auto good = take_links(index, from); !good) return good.error();
     index.graph_.size = n;
@@ -59,8 +61,16 @@ struct index_importer {
   }
 
  private:
+  // about, on the lowest level
+  template <class Index> static std::uint64_t bytes_of_node(Index const& index, std::size_t nodes) {
+    std::uint64_t bytes = 16 + index.graph_.edges.most(0) * static_cast<std::size_t>(std::bit_width(nodes)) / 8;
+    bytes += index.graph_.fast.code_bytes();
+    if constexpr (Index::parts::reranks) bytes += index.graph_.exact.code_bytes();
+    return bytes;
+  }
   template <Metric M, class Index, class G> static result<void> take_vectors(Index& index, G const& from) {
-    std::size_t const n = from.size(), d = from.options().dimensions, sample = std::min<std::size_t>(n, 4096);
+    std::size_t const n = from.size(), d = from.options().dimensions;
+    std::size_t const sample = std::min({n, std::size_t{4096}, (std::size_t{1} << 27) / d});
     std::vector<float> x(d), rows;
     auto const read = [&](std::size_t slot) -> result<void> {
       from.vector(slot, x.data());
@@ -81,6 +91,7 @@ struct index_importer {
       if (auto const twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
         return fail(errc::malformed, "key ", *twice, " is there twice");
     }
+    std::vector<std::uint32_t> slots;
     for (std::size_t slot = 0; slot < n; ++slot) {
       if (auto good = read(slot); !good) return good;
       index.graph_.fast.write(slot, x.data()), index.graph_.exact.write(slot, x.data());
@@ -88,10 +99,11 @@ struct index_importer {
         index.set_gone(slot, true);
         ++index.dead_;
       } else {
-        index.keys_.insert(slot, from.key(slot));
-        index.live_ = index.live_ + 1;
+        slots.push_back(static_cast<std::uint32_t>(slot));
       }
     }
+    index.keys_.insert(slots, [&](std::uint32_t slot) { return from.key(slot); });
+    index.live_ = slots.size();
     return {};
   }
 

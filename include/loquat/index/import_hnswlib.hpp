@@ -56,6 +56,7 @@ class hnswlib_graph {
     g.options_.ef_construction = static_cast<std::size_t>(std::clamp<std::uint64_t>(ef, 1, 1u << 16));
     g.nodes_ = in.take(count * g.record_);
     std::uint64_t const list = 4 + 4 * g.upper_most_;
+    if (auto room = check_memory(count * sizeof g.upper_[0]); !room) return room.error();
     g.upper_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(count, in.remaining() / 4)));
     for (std::uint64_t i = 0; i < count; ++i) {
       auto const bytes = in.read<std::uint32_t>();

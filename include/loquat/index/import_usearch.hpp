@@ -76,6 +76,7 @@ class usearch_graph {
     g.options_.several = several;
     byte_reader levels(in.take(count * 2));
     if (!in) return in.failure();
+    if (auto room = check_memory(count * sizeof g.nodes_[0]); !room) return room.error();
     g.nodes_.reserve(static_cast<std::size_t>(count));
     for (std::uint64_t i = 0; i < count; ++i) {
       auto const level = levels.read<std::uint16_t>();

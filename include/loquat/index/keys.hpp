@@ -5,9 +5,10 @@
 
 #include <loquat/index/pool.hpp>
 
-#include <bit>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace loquat::detail {
@@ -25,16 +26,24 @@ template <class Allocator> class key_table {
   constexpr void grow(std::size_t slots) {
     if (slots <= keys_.size()) return;
     keys_.grow(slots);
-    pool_of<std::uint32_t, Allocator> old = std::move(table_);
-    table_ = pool_of<std::uint32_t, Allocator>();
+    std::vector<std::uint32_t> taken;
+    std::size_t hole = 0; // so that slots of the same key stay in order
+    while (hole < table_.size() && table_[hole] != 0) ++hole;
+    for (std::size_t i = hole; i < table_.size() + hole; ++i)
+      if (auto const place = table_[i < table_.size() ? i : i - table_.size()]; place != 0) taken.push_back(place - 1);
+    pool_of<std::uint32_t, Allocator> const old = std::move(table_);
     table_.grow(slots + slots / 3 + 2);
-    for (std::size_t i = 0; i < old.size(); ++i)
-      if (old[i] != 0) place(old[i] - 1);
+    place(taken);
   }
   /// Gives a slot without a key one.
   constexpr void insert(std::size_t slot, std::uint64_t key) noexcept {
     keys_[slot] = key;
     place(static_cast<std::uint32_t>(slot));
+  }
+  /// Gives slots key_of(slot), in a table without keys; in time that does not depend on them.
+  template <class F> constexpr void insert(std::span<std::uint32_t const> slots, F key_of) {
+    for (auto const slot : slots) keys_[slot] = key_of(slot);
+    place(slots);
   }
   /// Takes a slot's key away.
   constexpr void erase(std::size_t slot) noexcept {
@@ -78,17 +87,37 @@ template <class Allocator> class key_table {
   template <class Self, class F> static void arrays(Self& self, F& f) { f(7, self.keys_), f(8, self.table_); }
   /// Where the table's search for a key begins, of so many places.
   static constexpr std::size_t home(std::uint64_t key, std::size_t places) noexcept {
-    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
-    return static_cast<std::size_t>((key >> 32) * places >> 32);
+    return home_of(hash(key), places);
   }
 
  private:
+  static constexpr std::uint64_t hash(std::uint64_t key) noexcept { // below 2³²
+    return (key ^ key >> 32) * 0x9e3779b97f4a7c15u >> 32;
+  }
+  static constexpr std::size_t home_of(std::uint64_t hash, std::size_t places) noexcept {
+    return static_cast<std::size_t>(hash * places >> 32);
+  }
   constexpr std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
   constexpr std::size_t home(std::uint64_t key) const noexcept { return home(key, table_.size()); }
   constexpr void place(std::uint32_t slot) noexcept {
     std::size_t i = home(keys_[slot]);
     while (table_[i] != 0) i = after(i);
     store_word(table_[i], slot + 1);
+  }
+  // Puts slots into the empty table. In the order of hashes each is at home or behind the one before, so that many that
+  // collide cost no more than others; one by one, each would walk past all before it.
+  constexpr void place(std::span<std::uint32_t const> slots) {
+    std::vector<std::uint64_t> order(slots.size(), std::uint64_t{});
+    for (std::size_t i = 0; i < slots.size(); ++i) order[i] = hash(keys_[slots[i]]) << 32 | i;
+    std::sort(order.begin(), order.end());
+    std::size_t next = 0;
+    bool around = false; // behind the end: at the beginning, where others are
+    for (auto const o : order) {
+      if (!around) next = std::max(next, home_of(o >> 32, table_.size()));
+      if (next == table_.size()) next = 0, around = true;
+      while (table_[next] != 0) ++next;
+      table_[next++] = slots[static_cast<std::size_t>(o & 0xffffffff)] + 1;
+    }
   }
 
   pool_of<std::uint64_t, Allocator> keys_;  // [slots]

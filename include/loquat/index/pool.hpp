@@ -3,6 +3,8 @@
 /// The flat arrays an index is made of: at a cache line's boundary, in huge pages where they are large, growing by whole
 /// reallocations; or somebody else's memory (a mapped file), which can only be read.
 
+#include <loquat/core/arena.hpp>
+#include <loquat/core/result.hpp>
 #include <loquat/io/huge_pages.hpp>
 
 #include <algorithm>
@@ -25,6 +27,13 @@ template <class T> constexpr void store_word(T& word, std::type_identity_t<T> va
     word = value;
   else
     __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+
+/// The error of a file whose arrays take so many bytes, if the system would not give them. When they are made, a
+/// failure would be an exception.
+inline result<void> check_memory(std::uint64_t bytes) {
+  auto const given = arena::make(bytes); // and given back
+  return given ? result<void>() : given.error();
 }
 
 /// What arrays are allocated in.

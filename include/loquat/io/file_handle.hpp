@@ -73,6 +73,7 @@ class file_handle {
 #endif
 
   constexpr file_handle() noexcept = default;
+  constexpr explicit file_handle(native_type native) noexcept : native_(native) {} ///< owns it from now on
   constexpr file_handle(file_handle&& other) noexcept : native_(std::exchange(other.native_, closed)) {}
   constexpr file_handle& operator=(file_handle&& other) noexcept {
     std::swap(native_, other.native_);

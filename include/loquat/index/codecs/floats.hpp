@@ -124,10 +124,12 @@ template <Metric M, kernel::row_type Type> class float_coder {
     if constexpr (Type == kernel::row_type::f32)
       return x;
     else if constexpr (Type == kernel::row_type::f16)
-      return half_from_float(std::clamp(x, -65504.0f, 65504.0f));
+      return without_minus(half_from_float(std::clamp(x, -65504.0f, 65504.0f)));
     else
-      return bfloat_from_float(x);
+      return without_minus(bfloat_from_float(x));
   }
+  // of zero: equal vectors have equal codes (floats are compared as numbers)
+  static constexpr element without_minus(element code) noexcept { return code == 0x8000 ? element{0} : code; }
   constexpr float scale_of([[maybe_unused]] float const* x) const noexcept {
     if constexpr (std::same_as<M, cosine>) {
       std::span const vector(x, dimensions_);
