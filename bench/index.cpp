@@ -1,8 +1,8 @@
 // The graph index with several codecs: recall against queries per second, build time, memory; beside other programs.
 #include "curves.hpp"
 #include "timing.hpp"
+#include "vectors.hpp"
 
-#include <loquat/format/vectors.hpp>
 #include <loquat/index/codecs/pq.hpp>
 #include <loquat/index/codecs/scalar.hpp>
 #include <loquat/index/flat.hpp>
@@ -20,6 +20,7 @@
 namespace {
 
 using namespace loquat;
+using bench::vectors;
 
 constexpr char usage[] = R"(usage: bench_index BASE QUERIES [OPTION]…
        bench_index --synthetic N DIMENSIONS [OPTION]…
@@ -63,64 +64,6 @@ struct settings {
   std::vector<unsigned> threads{1, 2};
   std::size_t m = 16, ef_construction = 200, k = 10, repeat = 3;
   std::vector<std::pair<std::string, std::string>> peers;
-};
-
-struct vectors {
-  std::size_t dimensions = 0;
-  std::vector<float> rows;
-
-  std::size_t size() const { return rows.size() / dimensions; }
-  std::span<float const> operator[](std::size_t i) const { return std::span(rows).subspan(i * dimensions, dimensions); }
-};
-vectors load(std::string const& path) {
-  auto const file = must(vector_file::open(path));
-  vectors v{file.dimensions(), std::vector<float>(file.size() * file.dimensions())};
-  must(file.read(0, std::span<float>(v.rows)));
-  return v;
-}
-
-/// Vectors `first` … `first` + n of an endless series: points of curved surfaces in 200 clusters, and a little noise.
-class synthetic {
- public:
-  explicit synthetic(std::size_t dimensions)
-      : d_(dimensions), flat_(d_ * latent), curved_(d_ * latent), centres_(d_ * clusters) {
-    random r{1};
-    for (float& v : flat_) v = r.normal();
-    for (float& v : curved_) v = 0.4f * r.normal();
-    for (float& v : centres_) v = 2.5f * r.normal();
-  }
-  vectors sample(std::uint64_t first, std::size_t n) const {
-    vectors out{d_, std::vector<float>(n * d_)};
-    for (std::size_t i = 0; i < n; ++i) {
-      random r{(first + i + 1) * 0x9e3779b97f4a7c15u};
-      float const u = r.uniform();
-      auto const cluster = static_cast<std::size_t>(u * u * clusters); // of uneven sizes
-      float z[latent];
-      for (float& v : z) v = r.normal();
-      for (std::size_t d = 0; d < d_; ++d) {
-        float x = centres_[cluster * d_ + d] + 0.3f * r.normal();
-        for (std::size_t l = 0; l < latent; ++l) {
-          std::size_t const turned = (l + cluster) % latent; // every cluster lies in another direction
-          x += flat_[d * latent + turned] * z[l] + curved_[d * latent + turned] * z[l] * z[(l + 1) % latent];
-        }
-        out.rows[i * d_ + d] = x;
-      }
-    }
-    return out;
-  }
-
- private:
-  static constexpr std::size_t latent = 32, clusters = 200;
-  struct random {
-    std::uint64_t state;
-    float uniform() { // below 1
-      state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-      return static_cast<float>(state >> 41) * 0x1p-23f;
-    }
-    float normal() { return (uniform() + uniform() + uniform() + uniform() - 2) * 1.7320508f; }
-  };
-  std::size_t d_;
-  std::vector<float> flat_, curved_, centres_;
 };
 
 void write_rows(std::string const& path, std::size_t dimensions, std::size_t n, void const* numbers) {
@@ -305,11 +248,11 @@ int main(int argc, char** argv) {
   if (s.threads.empty()) fail_usage("--threads: no number");
   vectors base, queries;
   if (files.empty()) {
-    synthetic const series(dimensions);
+    bench::synthetic const series(dimensions);
     base = series.sample(0, n), queries = series.sample(std::uint64_t{1} << 40, 1000);
     files = {"synthetic", "synthetic"};
   } else {
-    base = load(files[0]), queries = load(files[1]);
+    base = must(bench::load_vectors(files[0])), queries = must(bench::load_vectors(files[1]));
   }
   if (base.rows.empty() || queries.rows.empty()) fail_usage("there are no vectors");
   if (s.metric == "l2")

@@ -11,10 +11,12 @@
 #include <loquat/index/hit.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace loquat {
@@ -172,18 +174,50 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
   return near.first(std::min(near.size(), ef));
 }
 
-/// The `most` nearest of slots that `next(numbers, at_most)` writes, until it writes none: how many it wrote. Exact.
-template <class Graph, class Next>
-constexpr std::span<candidate> scan(Graph const& g, typename Graph::workspace& w, std::size_t most, Next next) {
-  constexpr std::size_t at_once = 256;
-  if (w.numbers.size() < at_once) w.numbers.resize(at_once, {});
-  if (w.distances.size() < at_once) w.distances.resize(at_once, {});
-  w.passed.begin(most);
-  while (std::size_t const n = next(w.numbers.data(), at_once)) {
-    g.fast.distances(w.query, w.numbers.data(), n, w.distances.data());
-    for (std::size_t i = 0; i < n; ++i) w.passed.insert({w.distances[i], w.numbers[i]});
+/// Of the slots `first` to `first` + 63, those whose bit in `live` is set and whose keys pass: to `out` [64], how many.
+/// Nothing branches on what passes, which nobody could predict.
+template <class Filter>
+constexpr std::size_t passing_of_word(std::uint64_t const* keys, std::uint32_t first, std::uint64_t live,
+                                      Filter const& passes, std::uint32_t* out) {
+  std::size_t n = 0;
+  if (live == ~std::uint64_t{0}) {
+    for (std::uint32_t slot = first; slot < first + 64; ++slot) {
+      out[n] = slot;
+      n += static_cast<bool>(passes(keys[slot]));
+    }
+  } else {
+    for (; live != 0; live &= live - 1) {
+      std::uint32_t const slot = first + static_cast<std::uint32_t>(std::countr_zero(live));
+      out[n] = slot;
+      n += static_cast<bool>(passes(keys[slot]));
+    }
   }
-  return w.passed.finish();
+  return n;
+}
+
+/// Puts all slots below `limit` that live and whose keys pass in `numbers`, some hundred at a time, and calls measure(n)
+/// for the first n of it. `live(i)` has a bit for each of the slots 64·i to 64·i + 63; no other slot's key is asked.
+template <class Keys, class Live, class Filter, class F>
+constexpr void for_passing(Keys const& keys, std::size_t limit, Live const& live, Filter const& passes,
+                           std::vector<std::uint32_t>& numbers, F measure) {
+  constexpr std::size_t at_once = 256;
+  if (numbers.size() < at_once) numbers.resize(at_once, {});
+  std::size_t n = 0;
+  if constexpr (KeyList<Filter>) {
+    auto const lives = [&](std::uint32_t slot) { return slot < limit && (live(slot / 64) >> slot % 64 & 1) != 0; };
+    for (std::uint64_t const key : passes.keys()) {
+      n = keys.read(key, numbers, n, lives); // more than there was room for, if a key has many
+      if (n >= at_once) measure(std::exchange(n, 0));
+    }
+  } else {
+    for (std::size_t slot = 0; slot < limit; slot += 64) {
+      std::uint64_t word = live(slot / 64);
+      if (limit - slot < 64) word &= ~(~std::uint64_t{0} << (limit - slot));
+      n += passing_of_word(keys.data(), static_cast<std::uint32_t>(slot), word, passes, numbers.data() + n);
+      if (n + 64 > at_once) measure(std::exchange(n, 0));
+    }
+  }
+  if (n != 0) measure(n);
 }
 
 } // namespace detail

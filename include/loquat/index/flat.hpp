@@ -160,28 +160,14 @@ template <Metric M, class... Parts> class flat {
   }
 
  private:
-  static constexpr std::size_t at_once = 256;
   // Calls f(candidate) for all that pass.
   template <class Filter, class F> constexpr void scan(workspace& w, Filter const& passes, F f) const {
-    w.distances.resize(at_once, {}), w.numbers.resize(at_once, {});
-    std::size_t n = 0;
-    auto const measure = [&] {
+    auto const live = [](std::size_t) { return ~std::uint64_t{0}; };
+    detail::for_passing(keys_, size_, live, passes, w.numbers, [&](std::size_t n) {
+      if (w.distances.size() < n) w.distances.resize(w.numbers.size(), {});
       vectors_.distances(w.query, w.numbers.data(), n, w.distances.data());
       for (std::size_t i = 0; i < n; ++i) f(detail::candidate{w.distances[i], w.numbers[i]});
-      n = 0;
-    };
-    auto const add = [&](std::size_t slot) {
-      w.numbers[n++] = static_cast<std::uint32_t>(slot);
-      if (n == at_once) measure();
-      return true;
-    };
-    if constexpr (KeyList<Filter>) {
-      for (std::uint64_t const key : passes.keys()) keys_.find(key, add);
-    } else {
-      for (std::size_t slot = 0; slot < size_; ++slot)
-        if (passes(keys_[slot])) add(slot);
-    }
-    measure();
+    });
   }
 
   static constexpr flat_options with_dimensions(flat_options options) noexcept {

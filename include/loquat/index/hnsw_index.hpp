@@ -314,28 +314,17 @@ template <Metric M, class... Parts> class hnsw {
       bool const enough = near.size() >= std::min(k, limit) && (sure || everything);
       if (enough || asked != filter_strategy::automatic) return near;
     }
-    std::size_t const most = parts::reranks ? ef : k;
-    if constexpr (KeyList<Filter>) {
-      std::size_t next = 0;
-      return detail::scan(graph_, w, most, [&](std::uint32_t*, std::size_t at_most) {
-        std::size_t n = 0;
-        for (auto const keys = passes.keys(); next < keys.size() && n < at_most; ++next)
-          n = keys_.read(keys[next], w.numbers, n, [&](std::uint32_t slot) { return slot < limit && !is_gone(slot); });
-        if (w.distances.size() < n) w.distances.resize(w.numbers.size(), {});
-        return n;
-      });
-    } else {
-      std::size_t next = 0;
-      return detail::scan(graph_, w, most, [&](std::uint32_t* numbers, std::size_t at_most) {
-        std::size_t n = 0;
-        for (; next < limit && n + 64 <= at_most; next += 64) {
-          std::uint64_t const gone = detail::load_word(gone_[next / 64]);
-          for (std::size_t slot = next, end = std::min(limit, next + 64); slot < end; ++slot)
-            if ((gone >> slot % 64 & 1) == 0 && passes(keys_[slot])) numbers[n++] = static_cast<std::uint32_t>(slot);
-        }
-        return n;
-      });
-    }
+    // where none is gone now, slots below the limit keep their keys until the search is over
+    auto const live = [this, all = gone_count_ == 0](std::size_t i) {
+      return all ? ~std::uint64_t{0} : ~detail::load_word(gone_[i]);
+    };
+    w.passed.begin(parts::reranks ? ef : k);
+    detail::for_passing(keys_, limit, live, passes, w.numbers, [&](std::size_t n) {
+      if (w.distances.size() < n) w.distances.resize(w.numbers.size(), {});
+      graph_.fast.distances(w.query, w.numbers.data(), n, w.distances.data());
+      for (std::size_t i = 0; i < n; ++i) w.passed.insert({w.distances[i], w.numbers[i]});
+    });
+    return w.passed.finish();
   }
 
   constexpr bool is_gone(std::size_t slot) const noexcept {
