@@ -1,6 +1,7 @@
 /// \file
 /// Distances on every target against their definition in plain C++, bit for bit.
 #include <loquat/core/float16.hpp>
+#include <loquat/kernel/bits.hpp>
 #include <loquat/kernel/code_books.hpp>
 #include <loquat/kernel/distance.hpp>
 #include <loquat/kernel/distance_reference.hpp>
@@ -25,11 +26,11 @@ struct random_numbers {
   float real() { return static_cast<float>(static_cast<std::int64_t>(operator()() >> 40) - (1 << 23)) * 0x1p-20f; }
 };
 
-template <class F> void on_every_target(F f) {
+template <template <simd::target> class Kernels = kernel::distances, class F> void on_every_target(F f) {
   for (auto target : simd::all_targets)
     if (target <= simd::detect()) {
       CAPTURE(std::string(name(target)));
-      simd::dispatch<kernel::distances>(target, f);
+      simd::dispatch<Kernels>(target, f);
     }
 }
 
@@ -83,7 +84,8 @@ TEST_CASE("products of small integers are exact") {
     std::vector<std::int8_t> small(d);
     auto const most = static_cast<std::int64_t>(0x7fffffff / (128 * d));
     for (std::size_t i = 0; i < d; ++i) {
-      q[i] = static_cast<std::int16_t>(static_cast<std::int64_t>(random() >> 8) % (std::min<std::int64_t>(most, 32767)));
+      q[i] =
+          static_cast<std::int16_t>(static_cast<std::int64_t>(random() >> 8) % (std::min<std::int64_t>(most, 32767)));
       if (i % 3 == 0) q[i] = static_cast<std::int16_t>(-q[i]);
       small[i] = static_cast<std::int8_t>(static_cast<int>(random() >> 40) % 255 - 127);
     }
@@ -115,33 +117,38 @@ TEST_CASE("products of small integers are exact") {
 
 TEST_CASE("bits in common, apart and against planes are counted") {
   random_numbers random;
-  constexpr std::size_t words = 3, planes = 5;
-  std::vector<std::uint64_t> codes(rows * words), q(planes * words);
-  for (auto& w : codes) w = random();
-  for (auto& w : q) w = random();
-  on_every_target([&](auto kernels) {
-    constexpr std::size_t n = std::size(numbers);
-    kernel::row_list const list{codes.data(), words * 8, numbers, n};
-    std::int32_t apart[8]{}, common[16]{}, products[8]{};
-    kernels.differences(list, q.data(), words, apart);
-    kernels.commons(list, q.data(), words, common);
-    kernels.planes(list, q.data(), planes, words, products);
-    for (std::size_t i = 0; i < n; ++i) {
-      int differ = 0, both = 0, either = 0, product = 0;
-      for (std::size_t bit = 0; bit < words * 64; ++bit) {
-        bool const a = (codes[numbers[i] * words + bit / 64] >> bit % 64 & 1) != 0, b = (q[bit / 64] >> bit % 64 & 1) != 0;
-        differ += a != b, both += a && b, either += a || b;
-        int number = 0; // in two's complement
-        for (std::size_t p = 0; p < planes; ++p)
-          number += static_cast<int>(q[p * words + bit / 64] >> bit % 64 & 1) * (p + 1 == planes ? -16 : 1 << p);
-        product += a ? number : 0;
+  for (std::size_t words : std::initializer_list<std::size_t>{1, 3, 8, 11}) {
+    constexpr std::size_t planes = 5;
+    std::vector<std::uint64_t> codes(rows * words), q(planes * words);
+    for (auto& w : codes) w = random();
+    for (auto& w : q) w = random();
+    auto const check = [&](auto kernels) {
+      constexpr std::size_t n = std::size(numbers);
+      kernel::row_list const list{codes.data(), words * 8, numbers, n};
+      std::int32_t apart[8]{}, common[16]{}, products[8]{};
+      kernels.differences(list, q.data(), words, apart);
+      kernels.commons(list, q.data(), words, common);
+      kernels.planes(list, q.data(), planes, words, products);
+      for (std::size_t i = 0; i < n; ++i) {
+        int differ = 0, both = 0, either = 0, product = 0;
+        for (std::size_t bit = 0; bit < words * 64; ++bit) {
+          bool const a = (codes[numbers[i] * words + bit / 64] >> bit % 64 & 1) != 0,
+                     b = (q[bit / 64] >> bit % 64 & 1) != 0;
+          differ += a != b, both += a && b, either += a || b;
+          int number = 0; // in two's complement
+          for (std::size_t p = 0; p < planes; ++p)
+            number += static_cast<int>(q[p * words + bit / 64] >> bit % 64 & 1) * (p + 1 == planes ? -16 : 1 << p);
+          product += a ? number : 0;
+        }
+        CHECK(apart[i] == differ);
+        CHECK(common[2 * i] == both);
+        CHECK(common[2 * i + 1] == either);
+        CHECK(products[i] == product);
       }
-      CHECK(apart[i] == differ);
-      CHECK(common[2 * i] == both);
-      CHECK(common[2 * i + 1] == either);
-      CHECK(products[i] == product);
-    }
-  });
+    };
+    on_every_target<kernel::bit_counts>(check);
+    kernel::count_bits(check);
+  }
 }
 
 TEST_CASE("a code book's vectors are measured element by element") {

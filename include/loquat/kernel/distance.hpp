@@ -40,15 +40,34 @@ struct row_list {
   }
 };
 
+/// Calls f(rows, i) for four rows at a time, as arrays of pointers from row i on, then for single ones; those ahead are
+/// fetched meanwhile.
+template <class T, class F> LOQUAT_INLINE void in_groups(row_list const& list, F f) noexcept {
+  constexpr std::size_t line = 64;
+  std::size_t const lines = (list.stride + line - 1) / line;
+  std::size_t const ahead = lines >= 8 ? 4 : lines >= 4 ? 8 : lines >= 2 ? 16 : 32;
+  auto const fetch = [&](std::size_t i) LOQUAT_INLINE_LAMBDA {
+    auto const* const row = list.at<char>(i);
+    for (std::size_t l = 0; l < lines; ++l) __builtin_prefetch(row + l * line);
+  };
+  for (std::size_t i = 0; i < ahead && i < list.count; ++i) fetch(i);
+  std::size_t i = 0;
+  for (; i + 4 <= list.count; i += 4) {
+    for (std::size_t j = i + ahead; j < i + ahead + 4 && j < list.count; ++j) fetch(j);
+    T const* const rows[4]{list.at<T>(i), list.at<T>(i + 1), list.at<T>(i + 2), list.at<T>(i + 3)};
+    f.template operator()<4>(rows, i);
+  }
+  for (; i < list.count; ++i) {
+    T const* const rows[1]{list.at<T>(i)};
+    f.template operator()<1>(rows, i);
+  }
+}
+
 /// `measure<Type, Measure>(list, query, dimensions, out)`: of each row with floats.
 /// `byte_products(list, query, dimensions, out)`: dot products of rows of signed bytes with 16-bit integers;
 /// `dimensions` is a multiple of 32, and the sums must fit 32 bits.
 /// `nibble_products(list, query, dimensions, out)`: of rows of nibbles, 0 to 15, with signed bytes but −128. Sixty-four
 /// nibbles are thirty-two bytes: their low halves, then the high ones. `dimensions` is a multiple of 64, at most 2²⁰.
-/// `planes(list, query, planes, words, out)`: Σ 2ᵇ · (bits that a row has in common with plane b), the last plane
-/// negative: the dot product of bits with signed integers of `planes` bits. `query` is planes × words.
-/// `differences(list, query, words, out)`: how many bits differ; `commons`: how many both have, and either has
-/// [count × 2].
 template <simd::target> struct distances;
 
 } // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

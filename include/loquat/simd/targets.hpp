@@ -95,6 +95,17 @@ inline target detect() noexcept {
 #endif
 }
 
+#if defined(__x86_64__)
+/// Whether this CPU has AVX-512 VPOPCNTDQ, beside `target::avx512`.
+inline bool counts_bits_in_vectors() noexcept {
+  static bool const does = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return detect() == target::avx512 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 14 & 1) != 0;
+  }();
+  return does;
+}
+#endif
+
 /// The target to use: `detect()`, or the one named by the environment variable LOQUAT_TARGET if this machine can run
 /// it.
 inline target preferred() noexcept {

@@ -5,7 +5,7 @@
 
 #include <loquat/index/codec.hpp>
 #include <loquat/index/codecs/scalar.hpp>
-#include <loquat/kernel/distance.hpp>
+#include <loquat/kernel/bits.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -55,7 +55,7 @@ template <class M> class bit_coder {
       if (!std::is_constant_evaluated()) {
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), elements() * sizeof(element),
                                     numbers == nullptr ? nullptr : numbers + first, count};
-        simd::dispatch<kernel::distances>(simd::preferred(), [&](auto kernels) {
+        kernel::count_bits([&](auto kernels) {
           if constexpr (counts_two)
             kernels.commons(list, q.bits.data(), elements(), counts);
           else

@@ -9,6 +9,7 @@
 #include <loquat/index/codec.hpp>
 #include <loquat/index/codecs/floats.hpp>
 #include <loquat/index/codecs/rotation.hpp>
+#include <loquat/kernel/bits.hpp>
 #include <loquat/kernel/distance.hpp>
 #include <loquat/kernel/encode.hpp>
 
@@ -147,14 +148,15 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
         std::size_t const stride = elements() * sizeof(element);
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,
                                     numbers == nullptr ? nullptr : numbers + first, count};
-        simd::dispatch<kernel::distances>(simd::preferred(), [&](auto kernels) {
-          if constexpr (Bits == 1)
-            kernels.planes(list, q.planes.data(), query_bits, words(), products);
-          else if constexpr (Bits == 4)
-            kernels.nibble_products(list, q.vector.data(), padded(), products);
-          else
-            kernels.byte_products(list, q.vector.data(), padded(), products);
-        });
+        if constexpr (Bits == 1)
+          kernel::count_bits([&](auto k) { k.planes(list, q.planes.data(), query_bits, words(), products); });
+        else
+          simd::dispatch<kernel::distances>(simd::preferred(), [&](auto k) {
+            if constexpr (Bits == 4)
+              k.nibble_products(list, q.vector.data(), padded(), products);
+            else
+              k.byte_products(list, q.vector.data(), padded(), products);
+          });
       } else {
         for (std::size_t i = 0; i < count; ++i)
           products[i] = product(q, codes + (numbers == nullptr ? first + i : numbers[first + i]) * elements());

@@ -4,7 +4,7 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
   template <row_type Type, row_measure Measure>
   static void measure(row_list const& list, float const* query, std::size_t dimensions, float* out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    in_groups(list, [&]<std::size_t N>(auto const* const (&rows)[N], std::size_t i) {
+    in_groups<element<Type>>(list, [&]<std::size_t N>(auto const* const (&rows)[N], std::size_t i) {
       v::f32x16 sums[N];
       LOQUAT_UNROLL
       for (auto& sum : sums) sum = v::broadcast(0.0f);
@@ -28,13 +28,13 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
         v::store(out + i, v::sums(sums[0], sums[1], sums[2], sums[3]));
       else
         out[i] = v::sum(sums[0]);
-    }, static_cast<element<Type> const*>(nullptr));
+    });
   }
 
   static void byte_products(row_list const& list, std::int16_t const* query, std::size_t dimensions,
                             std::int32_t* out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    in_groups(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
+    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
       v::i32x16 sums[4];
       LOQUAT_UNROLL
       for (auto& sum : sums) sum = v::zero_i32x16();
@@ -46,12 +46,12 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
       std::int32_t totals[4];
       v::store_sums(totals, sums[0], sums[1], sums[2], sums[3]);
       std::memcpy(out + i, totals, N * sizeof *out);
-    }, static_cast<std::uint8_t const*>(nullptr));
+    });
   }
 
   static void nibble_products(row_list const& list, std::int8_t const* query, std::size_t dimensions,
                               std::int32_t* out) noexcept {
-    in_groups(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
+    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
 #ifdef LOQUAT_VECTORS
       namespace v = simd::LOQUAT_TARGET_NS;
       v::i32x8 sums[4];
@@ -82,78 +82,16 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
           out[i + j] += (rows[j][d / 64 * 32 + d % 32] >> d / 32 % 2 * 4 & 15) * query[d];
       }
 #endif
-    }, static_cast<std::uint8_t const*>(nullptr));
-  }
-
-  static void planes(row_list const& list, std::uint64_t const* query, std::size_t planes, std::size_t words,
-                     std::int32_t* out) noexcept {
-    in_groups(list, [&]<std::size_t N>(std::uint64_t const* const (&rows)[N], std::size_t i) {
-      for (std::size_t j = 0; j < N; ++j) {
-        std::int64_t total = 0;
-        for (std::size_t b = 0; b < planes; ++b) {
-          std::int64_t common = 0;
-          for (std::size_t w = 0; w < words; ++w) common += std::popcount(rows[j][w] & query[b * words + w]);
-          total += (b + 1 == planes ? -common : common) * (std::int64_t{1} << b);
-        }
-        out[i + j] = static_cast<std::int32_t>(total);
-      }
-    }, static_cast<std::uint64_t const*>(nullptr));
-  }
-
-  static void differences(row_list const& list, std::uint64_t const* query, std::size_t words,
-                          std::int32_t* out) noexcept {
-    in_groups(list, [&]<std::size_t N>(std::uint64_t const* const (&rows)[N], std::size_t i) {
-      for (std::size_t j = 0; j < N; ++j) {
-        int total = 0;
-        for (std::size_t w = 0; w < words; ++w) total += std::popcount(rows[j][w] ^ query[w]);
-        out[i + j] = total;
-      }
-    }, static_cast<std::uint64_t const*>(nullptr));
-  }
-
-  static void commons(row_list const& list, std::uint64_t const* query, std::size_t words, std::int32_t* out) noexcept {
-    in_groups(list, [&]<std::size_t N>(std::uint64_t const* const (&rows)[N], std::size_t i) {
-      for (std::size_t j = 0; j < N; ++j) {
-        int both = 0, either = 0;
-        for (std::size_t w = 0; w < words; ++w) {
-          both += std::popcount(rows[j][w] & query[w]);
-          either += std::popcount(rows[j][w] | query[w]);
-        }
-        out[2 * (i + j)] = both, out[2 * (i + j) + 1] = either;
-      }
-    }, static_cast<std::uint64_t const*>(nullptr));
+    });
   }
 
  private:
-  static constexpr std::size_t line = 64;
-
   template <row_type Type> using element = std::conditional_t<Type == row_type::f32, float, std::uint16_t>;
   template <row_type Type> LOQUAT_INLINE static auto load(element<Type> const* p, auto... lanes) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
     if constexpr (Type == row_type::f32) return v::load(p, lanes...);
     else if constexpr (Type == row_type::f16) return v::load_f16(p, lanes...);
     else return v::load_bf16(p, lanes...);
-  }
-
-  // calls f(rows, i) for four rows at a time, then for single ones; those `ahead` are fetched meanwhile
-  template <class F, class T> LOQUAT_INLINE static void in_groups(row_list const& list, F f, T const*) noexcept {
-    std::size_t const lines = (list.stride + line - 1) / line;
-    std::size_t const ahead = lines >= 8 ? 4 : lines >= 4 ? 8 : lines >= 2 ? 16 : 32;
-    auto const fetch = [&](std::size_t i) LOQUAT_INLINE_LAMBDA {
-      auto const* const row = list.at<char>(i);
-      for (std::size_t l = 0; l < lines; ++l) __builtin_prefetch(row + l * line);
-    };
-    for (std::size_t i = 0; i < ahead && i < list.count; ++i) fetch(i);
-    std::size_t i = 0;
-    for (; i + 4 <= list.count; i += 4) {
-      for (std::size_t j = i + ahead; j < i + ahead + 4 && j < list.count; ++j) fetch(j);
-      T const* const rows[4]{list.at<T>(i), list.at<T>(i + 1), list.at<T>(i + 2), list.at<T>(i + 3)};
-      f.template operator()<4>(rows, i);
-    }
-    for (; i < list.count; ++i) {
-      T const* const rows[1]{list.at<T>(i)};
-      f.template operator()<1>(rows, i);
-    }
   }
 };
 
