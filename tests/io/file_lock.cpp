@@ -47,11 +47,12 @@ TEST_CASE("threads that take and release a lock all the time are never two insid
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < 2000; ++i) {
-        auto lock = file_lock::take(path);
+      for (int i = 0; i < 3000; ++i) {
+        auto const lock = file_lock::take(path);
         if (!lock) continue;
         if (++inside != 1) ++wrong;
         ++taken;
+        for (int n = 0; n < 20; ++n) std::this_thread::yield(); // so that others come
         --inside;
       }
     });
