@@ -199,12 +199,11 @@ TEST_CASE("threads change a durable index while others search and save it") {
 TEST_CASE("a flat index is searched while it changes") {
   auto const rows = random_rows(400, d);
   flat<l2, sq8> index{{.dimensions = d}};
-  auto const write = [&](std::size_t t) { // one at a time
-    if (t != 0) return true;
+  auto const write = [&](std::size_t t) {
     bool good = true;
-    for (std::size_t i = 0; i < 400; ++i) {
+    for (std::size_t i = t; i < 400; i += 4) {
       good = good && index.insert(i, row(rows, i));
-      if (i % 4 == 0) good = good && index.erase(i);
+      if (i % 16 == t) good = good && index.erase(i);
     }
     return good;
   };

@@ -30,8 +30,8 @@ struct flat_options {
   bool several = false;       ///< whether a key may have several vectors
 };
 
-/// An exact index of vectors with 64-bit keys. `Parts` as of `hnsw`, without `rerank`. Searches may run beside each other,
-/// and wait for insertions.
+/// An exact index of vectors with 64-bit keys. `Parts` as of `hnsw`, without `rerank`. Any number of threads
+/// may search and change it: searches run beside each other, changes wait for their turn and for searches.
 template <Metric M, class... Parts> class flat {
   using parts = detail::index_parts<Parts...>;
   using allocator = typename parts::allocator;
@@ -69,6 +69,8 @@ template <Metric M, class... Parts> class flat {
     if (d == 0 || rows.size() % d != 0) return fail(errc::argument, rows.size(), " elements are no vectors of ", d);
     for (std::size_t i = 0; i < rows.size() / d; ++i)
       if (auto good = detail::check_vector<M>(rows.subspan(i * d, d), d); !good) return good;
+    turn const mine(writers_);
+    closure const alone(gate_);
     if (size_ != 0) return fail(errc::argument, "an index learns before its first vector; this one has ", size());
     vectors_.learn(rows, true);
     return {};
@@ -79,6 +81,7 @@ template <Metric M, class... Parts> class flat {
     if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
     if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
+    turn const mine(writers_);
     closure const alone(gate_);
     if (auto taught = vectors_.ready(); !taught) return taught;
     bool there = false;
@@ -92,6 +95,7 @@ template <Metric M, class... Parts> class flat {
   /// Takes the vectors of a key out; false if there are none, or the index is mapped. The last ones take their slots.
   constexpr bool erase(std::uint64_t key) {
     if (mapped_) return false;
+    turn const mine(writers_);
     closure const alone(gate_);
     bool erased = false;
     for (bool more = true; more;) {
@@ -184,6 +188,7 @@ template <Metric M, class... Parts> class flat {
   detail::key_table<allocator> keys_;
   std::size_t size_ = 0, slots_ = 0;
   gate gate_;
+  turnstile writers_;
   mapped_file file_;    // whose memory arrays refer to,
   bool mapped_ = false; // if they do
 };
