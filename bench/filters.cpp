@@ -27,7 +27,8 @@ constexpr char usage[] = R"(usage: bench_filters BASE QUERIES [OPTION]…
        bench_filters --synthetic N DIMENSIONS [OPTION]…
 
 Searches with filters, as they choose to go about it and as they can be forced to, beside the exact index: microseconds
-a search on one thread, and recall. In every round each of them searches for all queries in turn; medians of the rounds.
+a search on one thread, and recall. In every round each of them searches in turn, for fewer queries where that takes more
+than half a second; medians of the rounds.
   --metric NAME        l2 (default) or cosine
   --codec NAME         f32 (default) or sq8
   --filters LIST       random (a hash of the key), keys (a key_set of the same), range (of keys), element (one element of
