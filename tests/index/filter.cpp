@@ -196,7 +196,8 @@ TEST_CASE("hops say where the filter is not the same around the query as everywh
 
 // what passes, by the obvious loop
 template <class Filter, class Live>
-std::vector<std::uint32_t> passing(std::vector<std::uint64_t> const& keys, std::size_t limit, Filter passes, Live lives) {
+std::vector<std::uint32_t> passing(std::vector<std::uint64_t> const& keys, std::size_t limit, Filter passes,
+                                   Live lives) {
   std::vector<std::uint32_t> slots;
   for (std::uint32_t slot = 0; slot < limit; ++slot)
     if (lives(slot) && passes(keys[slot])) slots.push_back(slot);
@@ -248,7 +249,9 @@ TEST_CASE("scans find what is left after erasures, in slots that are used again,
       REQUIRE((index.insert(next, row(next)) && truth.insert(next, row(next))));
       in.insert(next++);
     };
-    auto const erase = [&](std::uint64_t key) { REQUIRE((index.erase(key) && truth.erase(key) && in.erase(key) == 1)); };
+    auto const erase = [&](std::uint64_t key) {
+      REQUIRE((index.erase(key) && truth.erase(key) && in.erase(key) == 1));
+    };
     auto const check = [&] {
       for (std::uint64_t const count : {1u, 3u, 20u}) {
         bool erased = false; // a key that is not in the index any more is not asked about
@@ -261,7 +264,8 @@ TEST_CASE("scans find what is left after erasures, in slots that are used again,
         for (std::size_t q = 0; q < 5; ++q) {
           std::vector<hit> wanted(600), found(600), of_list(600);
           wanted.resize(truth.search(row(q + 1000), wanted, {}, passes).value());
-          CHECK(wanted.size() == static_cast<std::size_t>(std::ranges::count_if(in, [&](auto key) { return key % count == 0; })));
+          CHECK(wanted.size() ==
+                static_cast<std::size_t>(std::ranges::count_if(in, [&](auto key) { return key % count == 0; })));
           search_options const scan{.strategy = filter_strategy::scan};
           found.resize(index.search(row(q + 1000), found, scan, passes).value());
           CHECK(found == wanted);

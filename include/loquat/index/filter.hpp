@@ -135,9 +135,9 @@ struct filter_case {
 };
 
 /// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a
-/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`. None where the
-/// share that passes around the query is not about `share` (0: any is right): what lies near is then behind what does
-/// not pass, and a walk finds more.
+/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`. None where
+/// the share that passes around the query is not about `share` (0: any is right): what lies near is then behind what
+/// does not pass, and a walk finds more.
 template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
                                    std::size_t limit, double share, Accept const& accept) {
@@ -178,7 +178,8 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
     }
     measure();
     double const expected = share * static_cast<double>(asked), passing = static_cast<double>(passed);
-    if (share != 0 && std::max(expected, passing) >= 64 && (passing > 2 * expected || 2 * passing < expected)) return {};
+    if (share != 0 && std::max(expected, passing) >= 64 && (passing > 2 * expected || 2 * passing < expected))
+      return {};
   }
   auto near = w.near.finish();
   if (!start_passes) {
@@ -209,8 +210,9 @@ constexpr std::size_t passing_of_word(std::uint64_t const* keys, std::uint32_t f
   return n;
 }
 
-/// Puts all slots below `limit` that live and whose keys pass in `numbers`, some hundred at a time, and calls measure(n)
-/// for the first n of it. `live(i)` has a bit for each of the slots 64·i to 64·i + 63; no other slot's key is asked.
+/// Puts all slots below `limit` that live and whose keys pass in `numbers`, some hundred at a time, and calls
+/// measure(n) for the first n of it. `live(i)` has a bit for each of the slots 64·i to 64·i + 63; no other slot's key
+/// is asked.
 template <class Keys, class Live, class Filter, class F>
 constexpr void for_passing(Keys const& keys, std::size_t limit, Live const& live, Filter const& passes,
                            std::vector<std::uint32_t>& numbers, F measure) {

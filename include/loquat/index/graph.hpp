@@ -178,8 +178,8 @@ template <Metric M, class Parts> class graph {
     }
   }
 
-  /// The same on level 0, for slots that `accept` lets pass: the `far.wanted` nearest of them, to `w.passed`. False if it
-  /// ended before it was sure of them.
+  /// The same on level 0, for slots that `accept` lets pass: the `far.wanted` nearest of them, to `w.passed`. False if
+  /// it ended before it was sure of them.
   template <class Accept>
   constexpr bool walk(workspace& w, std::uint32_t start, reach const& far, std::size_t limit,
                       Accept const& accept) const {
