@@ -27,7 +27,8 @@ constexpr char usage[] = R"(usage: bench_filters BASE QUERIES [OPTION]…
        bench_filters --synthetic N DIMENSIONS [OPTION]…
 
 Searches with filters, as they choose to go about it and as they can be forced to, beside the exact index: microseconds
-a search on one thread, and recall. In every round each of them searches for all queries in turn; medians of the rounds.
+a search on one thread, and recall. In every round each of them searches in turn, for fewer queries where that takes more
+than half a second; medians of the rounds.
   --metric NAME        l2 (default) or cosine
   --codec NAME         f32 (default) or sq8
   --filters LIST       random (a hash of the key), keys (a key_set of the same), range (of keys), element (one element of
@@ -68,9 +69,9 @@ struct settings {
 struct way {
   char const* name;
   filter_strategy strategy;
-  bool exact;                ///< of the flat index
+  bool exact; ///< of the flat index
   double recall = 0;
-  std::size_t queries = 0;   ///< fewer where they are slow
+  std::size_t queries = 0;     ///< fewer where they are slow
   std::vector<double> times{}; ///< seconds a search
 };
 
@@ -98,8 +99,7 @@ template <class M, class Codec> class indices {
     std::vector<double> times;
     for (std::size_t round = 0; round <= s_.repeat; ++round)
       times.push_back(bench::seconds([&] {
-        for (std::size_t i = 0; i < queries_.size(); ++i)
-          must(graph_.search(queries_[i], found, w_, {.ef = s_.ef}));
+        for (std::size_t i = 0; i < queries_.size(); ++i) must(graph_.search(queries_[i], found, w_, {.ef = s_.ef}));
       }));
     return bench::median(times) / static_cast<double>(queries_.size());
   }
@@ -129,14 +129,16 @@ template <class M, class Codec> class indices {
       });
       way.recall = all == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(all);
       double const longest = 0.5; // seconds of a round
-      way.queries = std::clamp<std::size_t>(static_cast<std::size_t>(longest / time * static_cast<double>(queries_.size())),
-                                            std::min<std::size_t>(queries_.size(), 5), queries_.size());
+      way.queries =
+          std::clamp<std::size_t>(static_cast<std::size_t>(longest / time * static_cast<double>(queries_.size())),
+                                  std::min<std::size_t>(queries_.size(), 5), queries_.size());
     }
     for (std::size_t round = 0; round < s_.repeat; ++round)
       for (auto& way : ways)
         way.times.push_back(bench::seconds([&] {
-          for (std::size_t i = 0; i < way.queries; ++i) search(way, i, found, passes);
-        }) / static_cast<double>(way.queries));
+                              for (std::size_t i = 0; i < way.queries; ++i) search(way, i, found, passes);
+                            }) /
+                            static_cast<double>(way.queries));
     std::printf("| %s | %.3g %% | %.3f |", name.c_str(), 100 * share, ways[0].recall);
     for (auto const& way : ways) {
       double const time = 1e6 * bench::median(way.times);
@@ -179,7 +181,8 @@ template <class M, class Codec> void run(vectors const& base, vectors const& que
               base.dimensions, s.metric.c_str(), s.codec.c_str(), s.m, s.ef, s.k, queries.size(),
               1e6 * both.unfiltered());
   std::printf("| filter | share | recall@%zu | search | `flat` | forced `walk` | forced `hop` | forced `scan` |\n"
-              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n", s.k);
+              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+              s.k);
   std::vector<float> element(n), apart(n); // metadata, by key
   for (std::size_t i = 0; i < n; ++i) {
     element[i] = -base[i][base.dimensions / 2];
@@ -247,7 +250,8 @@ int main(int argc, char** argv) {
       s.filters = list();
     else if (arg == "--shares") {
       s.shares.clear();
-      for (auto const& share : list()) s.shares.push_back(std::clamp(std::strtod(share.c_str(), nullptr) / 100, 0.0, 1.0));
+      for (auto const& share : list())
+        s.shares.push_back(std::clamp(std::strtod(share.c_str(), nullptr) / 100, 0.0, 1.0));
     } else if (arg == "--queries")
       s.queries = std::max<std::size_t>(1, number());
     else if (arg == "--repeat")

@@ -9,6 +9,7 @@
 #include <support/allocations.hpp>
 #include <support/random_rows.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <vector>
@@ -41,7 +42,7 @@ constexpr bool shares_are_estimated() {
 static_assert(shares_are_estimated());
 
 constexpr filter_strategy chosen(double share, std::size_t slots, std::size_t code_bytes) {
-  return detail::filter_case{share, slots, 16, 64, 10, code_bytes, false}.cheapest();
+  return detail::filter_case{share, slots, 16, 64, 10, 0, code_bytes, false}.cheapest();
 }
 static_assert(chosen(0.5, 100000, 512) == filter_strategy::walk && chosen(0.001, 100000, 512) == filter_strategy::scan);
 static_assert(chosen(0.5, 300, 512) == filter_strategy::scan, "a small index");
@@ -151,6 +152,128 @@ TEST_CASE("all that pass are found when fewer do than asked for, and erased ones
   hnsw<l2>::workspace w;
   CHECK(several.search(row(0), all, w, {}, sorted_keys(one)).value() == 1000);
   CHECK(several.search(row(0), all, w, {}, [](std::uint64_t key) { return key == 1; }).value() == 1000);
+}
+
+TEST_CASE("hops say where the filter is not the same around the query as everywhere") {
+  using line = detail::graph<l2, detail::index_parts<dims<1>>>;
+  constexpr std::uint32_t slots = 1000, m = 8;
+  line g(1, m, {}); // of points in a row, each with edges to the m before it and the m after it
+  g.fast.grow(slots), g.edges.grow(slots, 0);
+  for (std::uint32_t i = 0; i < slots; ++i) {
+    float const x = static_cast<float>(i);
+    std::vector<std::uint32_t> near;
+    for (std::uint32_t j = i < m ? 0 : i - m; j <= i + m && j < slots; ++j)
+      if (j != i) near.push_back(j);
+    g.edges.add(i, 0);
+    g.fast.write(i, &x), g.edges.write(i, 0, near);
+  }
+  line::workspace w;
+  float const x = 300;
+  g.aim(w, &x);
+  auto const found = [&](double share, auto const& accept) { return hop(g, w, 300, 64, slots, share, accept).size(); };
+  auto const half = [](std::uint32_t slot) { return slot % 2 == 1; };
+  auto const here = [](std::uint32_t slot) { return slot >= 200 && slot < 400; };
+  auto const there = [](std::uint32_t slot) { return slot % 16 == 0 || slot >= 800; };
+  CHECK(found(0.5, half) == 64);
+  CHECK((found(0, here) == 64 && found(0.2, here) == 0));
+  CHECK((found(0, there) == 64 && found(0.25, there) == 0));
+}
+
+// what passes, by the obvious loop
+template <class Filter, class Live>
+std::vector<std::uint32_t> passing(std::vector<std::uint64_t> const& keys, std::size_t limit, Filter passes,
+                                   Live lives) {
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t slot = 0; slot < limit; ++slot)
+    if (lives(slot) && passes(keys[slot])) slots.push_back(slot);
+  return slots;
+}
+struct keys_by_slot {
+  std::vector<std::uint64_t> const& keys;
+  std::uint64_t const* data() const { return keys.data(); }
+};
+
+TEST_CASE("a scan asks the keys of all that live below its limit, and no others") {
+  auto const own = [](std::uint32_t slot) { return std::uint64_t{slot} * 7 + 1; };
+  for (std::size_t const limit : {1u, 63u, 64u, 65u, 127u, 128u, 192u, 255u, 256u, 257u, 300u, 1000u})
+    for (std::uint64_t const erased : {0u, 1u, 2u, 5u, 64u, 200u}) // one in so many; 1: all
+      for (std::uint64_t const count : {1u, 2u, 7u, 400u}) {
+        std::vector<std::uint64_t> keys(limit); // exactly: what lies beyond must not be read
+        for (std::uint32_t slot = 0; slot < limit; ++slot) keys[slot] = own(slot);
+        auto const lives = [&](std::uint32_t slot) { return erased == 0 || slot % erased != 0; };
+        bool others = false;
+        auto const passes = [&](std::uint64_t key) {
+          auto const slot = static_cast<std::uint32_t>(key / 7);
+          others = others || key != own(slot) || slot >= limit || !lives(slot);
+          return every{count}(key);
+        };
+        auto const live = [&](std::size_t word) {
+          std::uint64_t bits = 0;
+          for (std::uint32_t i = 0; i < 64; ++i)
+            bits |= std::uint64_t{lives(static_cast<std::uint32_t>(word * 64) + i)} << i;
+          return bits;
+        };
+        std::vector<std::uint32_t> numbers, found;
+        detail::for_passing(keys_by_slot{keys}, limit, live, passes, numbers, [&](std::size_t m) {
+          REQUIRE(m <= numbers.size());
+          found.insert(found.end(), numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(m));
+        });
+        CHECK(!others);
+        CHECK(found == passing(keys, limit, every{count}, lives));
+      }
+}
+
+TEST_CASE("scans find what is left after erasures, in slots that are used again, and in the last ones") {
+  for (std::size_t const size : {63u, 64u, 130u, 400u}) {
+    CAPTURE(size);
+    hnsw<l2> index{{.dimensions = d, .ef_construction = 20, .compact_at = 1}};
+    flat<l2> truth{{.dimensions = d}};
+    std::set<std::uint64_t> in;
+    std::size_t next = 0;
+    auto const insert = [&] {
+      REQUIRE((index.insert(next, row(next)) && truth.insert(next, row(next))));
+      in.insert(next++);
+    };
+    auto const erase = [&](std::uint64_t key) {
+      REQUIRE((index.erase(key) && truth.erase(key) && in.erase(key) == 1));
+    };
+    auto const check = [&] {
+      for (std::uint64_t const count : {1u, 3u, 20u}) {
+        bool erased = false; // a key that is not in the index any more is not asked about
+        auto const passes = [&](std::uint64_t key) {
+          erased = erased || !in.contains(key);
+          return key % count == 0;
+        };
+        std::vector<std::uint64_t> listed;
+        for (std::uint64_t key = 0; key < 600; key += count) listed.push_back(key);
+        for (std::size_t q = 0; q < 5; ++q) {
+          std::vector<hit> wanted(600), found(600), of_list(600);
+          wanted.resize(truth.search(row(q + 1000), wanted, {}, passes).value());
+          CHECK(wanted.size() ==
+                static_cast<std::size_t>(std::ranges::count_if(in, [&](auto key) { return key % count == 0; })));
+          search_options const scan{.strategy = filter_strategy::scan};
+          found.resize(index.search(row(q + 1000), found, scan, passes).value());
+          CHECK(found == wanted);
+          of_list.resize(index.search(row(q + 1000), of_list, scan, key_set(listed)).value());
+          CHECK(of_list == wanted);
+          of_list.resize(600);
+          of_list.resize(truth.search(row(q + 1000), of_list, {}, sorted_keys(listed)).value());
+          CHECK(of_list == wanted);
+        }
+        CHECK(!erased);
+      }
+    };
+    while (next < size) insert();
+    check();
+    for (std::uint64_t key = 0; key < size; key += 9) erase(key);
+    check();
+    index.compact();
+    check();
+    for (std::size_t i = 0; i < 3; ++i) insert(); // to free slots
+    check();
+    while (next < size + 70) insert(); // to new ones as well
+    check();
+  }
 }
 
 TEST_CASE("a search with a filter allocates nothing once its workspace has grown") {

@@ -92,14 +92,17 @@ struct filter_case {
   double share;           ///< of slots that pass
   std::size_t slots, m;   ///< of the graph
   std::size_t ef, k;      ///< of the search
+  std::size_t again;      ///< candidates that are measured again
   std::size_t code_bytes; ///< of a vector that is measured
   bool listed;            ///< whether the passing keys are known
 
-  constexpr double far() const noexcept { return 30 + 0.1 * static_cast<double>(code_bytes); } ///< a distance in a walk
-  constexpr double near() const noexcept { return 10 + 0.05 * static_cast<double>(code_bytes); } ///< one in a scan
+  constexpr double bytes() const noexcept { return static_cast<double>(code_bytes); }
+  constexpr double far() const noexcept { return 55 + 0.03 * bytes(); } ///< an edge of a walk, and its distance
+  constexpr double near() const noexcept { return 3 + 0.03 * bytes(); } ///< a distance in a scan
   /// How many that pass a walk looks for: as much wider than k as it would be among all.
   constexpr std::size_t wanted() const noexcept {
-    return static_cast<std::size_t>(share * static_cast<double>(ef) + 1.5 * (1 - share) * static_cast<double>(k)) + 1;
+    double const wider = share * static_cast<double>(ef) + 1.5 * (1 - share) * static_cast<double>(k);
+    return std::max(static_cast<std::size_t>(wider) + 1, again);
   }
   /// How many nodes of any kind it goes on from.
   constexpr double front() const noexcept {
@@ -107,36 +110,42 @@ struct filter_case {
   }
   constexpr double scan() const noexcept {
     double const n = static_cast<double>(slots), passing = share * n;
-    return passing * near() + (listed ? passing * 25 : n * 1.5);
+    return passing * near() + (listed ? passing * 8 : n * 0.7);
   }
-  constexpr double walk() const noexcept { return front() * static_cast<double>(m) * (0.9 * far() + 10); }
+  constexpr double walk() const noexcept { return front() * static_cast<double>(m) * far(); }
   constexpr double hop() const noexcept { // two hops reach degree² nodes at most, many of them seen before
     double const degree = 2 * static_cast<double>(m), reached = share * degree * degree;
-    return (static_cast<double>(ef) + 8) * (degree * degree * 5 + std::min(0.5 * reached, degree) * far());
+    return static_cast<double>(ef + 8) * (degree * degree * 4.5 + std::min(0.15 * reached, 0.3 * degree) * far());
   }
   constexpr filter_strategy cheapest() const noexcept {
     constexpr double connected = 32; // neighbours in two hops: with fewer, many cannot be reached
     bool const may_hop = share * 4 * static_cast<double>(m * m) >= connected;
     bool const hops = may_hop && hop() < walk();
     // what is not exact may find too little, and be done again
-    if (scan() <= 1.3 * (hops ? hop() : walk())) return filter_strategy::scan;
+    if (scan() <= 1.6 * (hops ? hop() : walk())) return filter_strategy::scan;
     return hops ? filter_strategy::hop : filter_strategy::walk;
   }
-  /// Distances after which a walk gives way to a scan: it costs less than that.
-  constexpr std::size_t budget() const noexcept { return static_cast<std::size_t>(0.75 * scan() / far()) + 1; }
+  /// How far a walk goes: until it measured so many that it cost 0.6 of a scan. A share around the query that would
+  /// take it there shows early: those wanted are seen m times sooner than they are known to be the nearest.
+  constexpr detail::reach reach() const noexcept {
+    double const budget = 0.6 * scan() / far();
+    return {wanted(), ef, std::max(ef, std::min(slots, 64 * static_cast<std::size_t>(front()))),
+            static_cast<std::size_t>(budget) + 1, static_cast<std::size_t>(2 * budget / static_cast<double>(m)) + 1};
+  }
 };
 
 /// The `ef` nearest slots that pass, by walking over those alone, where those that do not are stepped across: from a
-/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`; the first may
-/// not pass.
+/// node to its neighbours and to theirs (L. Patel, P. Kraft, C. Guestrin, M. Zaharia, 2024). To `w.near`. None where
+/// the share that passes around the query is not about `share` (0: any is right): what lies near is then behind what
+/// does not pass, and a walk finds more.
 template <class Graph, class Accept>
 constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w, std::uint32_t start, std::size_t ef,
-                                   std::size_t limit, Accept const& accept) {
+                                   std::size_t limit, double share, Accept const& accept) {
   std::size_t const degree = g.edges.most(0), most = 2 * degree;
   if (w.numbers.size() < most + degree) w.numbers.resize(most + degree, {});
   if (w.distances.size() < most + degree) w.distances.resize(most + degree, {});
   if (w.list.size() < 2 * degree) w.list.resize(2 * degree, {});
-  std::size_t found = 0;
+  std::size_t found = 0, asked = 0, passed = 0;
   auto const measure = [&] {
     g.fast.distances(w.query, w.numbers.data(), found, w.distances.data());
     for (std::size_t i = 0; i < found; ++i)
@@ -145,7 +154,10 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
   };
   // whether a slot need not be stepped across: `w.seen` were asked, `w.crossed` pass or were crossed
   auto const ask = [&](std::uint32_t slot) {
-    if (slot >= limit || w.seen.insert(slot) == 0 || !accept(slot)) return;
+    if (slot >= limit || w.seen.insert(slot) == 0) return;
+    ++asked;
+    if (!accept(slot)) return;
+    ++passed;
     w.crossed.insert(slot);
     w.numbers[found++] = slot;
   };
@@ -165,6 +177,9 @@ constexpr std::span<candidate> hop(Graph const& g, typename Graph::workspace& w,
       for (std::size_t j = 0; j < m; ++j) ask(beyond[j]);
     }
     measure();
+    double const expected = share * static_cast<double>(asked), passing = static_cast<double>(passed);
+    if (share != 0 && std::max(expected, passing) >= 64 && (passing > 2 * expected || 2 * passing < expected))
+      return {};
   }
   auto near = w.near.finish();
   if (!start_passes) {
@@ -195,8 +210,9 @@ constexpr std::size_t passing_of_word(std::uint64_t const* keys, std::uint32_t f
   return n;
 }
 
-/// Puts all slots below `limit` that live and whose keys pass in `numbers`, some hundred at a time, and calls measure(n)
-/// for the first n of it. `live(i)` has a bit for each of the slots 64·i to 64·i + 63; no other slot's key is asked.
+/// Puts all slots below `limit` that live and whose keys pass in `numbers`, some hundred at a time, and calls
+/// measure(n) for the first n of it. `live(i)` has a bit for each of the slots 64·i to 64·i + 63; no other slot's key
+/// is asked.
 template <class Keys, class Live, class Filter, class F>
 constexpr void for_passing(Keys const& keys, std::size_t limit, Live const& live, Filter const& passes,
                            std::vector<std::uint32_t>& numbers, F measure) {

@@ -56,6 +56,15 @@ struct no_vectors {
 
 inline constexpr std::uint32_t no_node = ~std::uint32_t{0};
 
+/// How far a walk goes for slots that pass.
+struct reach {
+  std::size_t wanted;                   ///< how many of them it looks for
+  std::size_t least;                    ///< how many of any kind it goes on from at least
+  std::size_t front;                    ///< how many it keeps at most
+  std::size_t budget = ~std::size_t{0}; ///< after how many distances it gives up,
+  std::size_t early = ~std::size_t{0};  ///< and while fewer pass than are wanted
+};
+
 /// The neighbours that a new node will have, from its highest level down to 0.
 struct link_plan {
   unsigned level = 0;                ///< of the node
@@ -171,31 +180,31 @@ template <Metric M, class Parts> class graph {
     }
   }
 
-  /// The same on level 0, for slots that `accept` lets pass: the `ef` nearest of them, to `w.passed`, keeping up to
-  /// `front` of any kind. False if it ended before it was sure: with all of the front gone on from, or more than
-  /// `budget` measured.
+  /// The same on level 0, for slots that `accept` lets pass: the `far.wanted` nearest of them, to `w.passed`. False if
+  /// it ended before it was sure of them.
   template <class Accept>
-  constexpr bool walk(workspace& w, std::uint32_t start, std::size_t ef, std::size_t front, std::size_t budget,
-                      std::size_t limit, Accept const& accept) const {
-    begin_walk(w, start, front, limit);
-    w.passed.begin(ef);
+  constexpr bool walk(workspace& w, std::uint32_t start, reach const& far, std::size_t limit,
+                      Accept const& accept) const {
+    begin_walk(w, start, far.front, limit);
+    w.passed.begin(far.wanted);
     candidate const first{w.distances[0], start};
     w.near.insert(first);
     if (accept(start)) w.passed.insert(first);
-    std::size_t measured = 0;
+    std::size_t measured = 0, left = far.least;
     while (auto const* c = w.near.next()) {
-      if (w.passed.full() && c->distance > w.passed.bound()) return true;
+      if (left != 0) --left;
+      if (left == 0 && w.passed.full() && c->distance > w.passed.bound()) return true;
       std::size_t const n = fresh_neighbours<false>(w, c->node, 0, limit, 0);
       measure(w, n);
-      if ((measured += n) > budget) return false;
+      if ((measured += n) > (w.passed.full() ? far.budget : far.early)) return false;
       for (std::size_t i = 0; i < n; ++i) {
         candidate const found{w.distances[i], w.numbers[i]};
-        if (found.distance > w.passed.bound()) continue;
+        if (left == 0 && found.distance > w.passed.bound()) continue;
         if (w.near.insert(found) < soon) edges.prefetch(found.node);
         if (accept(found.node)) w.passed.insert(found);
       }
     }
-    return w.passed.full();
+    return w.passed.full() && !w.near.full();
   }
 
   /// Measures candidates again with the exact codes, and puts them in order.

@@ -120,7 +120,7 @@ constexpr void hnsw<M, Parts...>::mend_lists(workspace& w, std::uint32_t node, s
         std::size_t const ef = options_.ef_construction, all = live_ + dead_;
         std::size_t const front = std::min(nodes, ef * (all / std::max<std::size_t>(live_, 1) + 1));
         auto const others = [&](std::uint32_t i) { return !is_gone(i) && i != node && !graph_.same(w, node, i); };
-        graph_.walk(w, graph_.descend(w, 0, nodes), ef, front, ~std::size_t{0}, nodes, others);
+        graph_.walk(w, graph_.descend(w, 0, nodes), {ef, 0, front}, nodes, others);
         for (auto const& c : w.passed.finish()) around.push_back(c.node);
       }
       std::sort(around.begin(), around.end());

@@ -284,7 +284,8 @@ template <Metric M, class... Parts> class hnsw {
     constexpr bool everything = std::same_as<Filter, every_key>;
     auto strategy = asked;
     auto const accept = [&](std::uint32_t slot) { return !is_gone(slot) && passes(keys_[slot]); };
-    detail::filter_case choice{1, limit, options_.m, ef, k, graph_.fast.code_bytes(), KeyList<Filter>};
+    std::size_t const again = parts::reranks ? std::min(ef, 4 * k) : 0;
+    detail::filter_case choice{1, limit, options_.m, ef, k, again, graph_.fast.code_bytes(), KeyList<Filter>};
     if (everything) {
       choice.share = static_cast<double>(std::size_t{live_}) / static_cast<double>(limit);
       if (strategy == filter_strategy::automatic) strategy = filter_strategy::walk;
@@ -297,22 +298,23 @@ template <Metric M, class... Parts> class hnsw {
     if (strategy == filter_strategy::automatic) strategy = choice.cheapest();
     if (strategy != filter_strategy::scan) {
       std::uint32_t const start = graph_.descend(w, 0, limit);
+      bool const bounded = !everything && asked == filter_strategy::automatic;
       std::span<detail::candidate> near;
       bool sure = true;
       if (everything && gone_count_ == 0) {
         graph_.walk(w, start, 0, ef, limit);
         near = w.near.finish();
-      } else if (strategy == filter_strategy::hop) {
-        near = detail::hop(graph_, w, start, ef, limit, accept);
       } else {
-        std::size_t const wanted = std::max(choice.wanted(), parts::reranks ? std::min(ef, 4 * k) : 0);
-        std::size_t const front = std::max(ef, std::min(limit, 4 * static_cast<std::size_t>(choice.front())));
-        bool const unlimited = everything || asked != filter_strategy::automatic;
-        sure = graph_.walk(w, start, wanted, front, unlimited ? ~std::size_t{0} : choice.budget(), limit, accept);
-        near = w.passed.finish();
+        if (strategy == filter_strategy::hop)
+          near = detail::hop(graph_, w, start, ef, limit, bounded ? choice.share : 0, accept);
+        if (strategy != filter_strategy::hop || (bounded && near.size() < k)) {
+          detail::reach far = choice.reach();
+          if (!bounded) far.budget = far.early = ~std::size_t{0};
+          sure = graph_.walk(w, start, far, limit, accept) || everything;
+          near = w.passed.finish();
+        }
       }
-      bool const enough = near.size() >= std::min(k, limit) && (sure || everything);
-      if (enough || asked != filter_strategy::automatic) return near;
+      if (asked != filter_strategy::automatic || (near.size() >= std::min(k, limit) && sure)) return near;
     }
     // where none is gone now, slots below the limit keep their keys until the search is over
     auto const live = [this, all = gone_count_ == 0](std::size_t i) {
