@@ -28,8 +28,8 @@ constexpr char usage[] = R"(usage: bench_index BASE QUERIES [OPTION]…
 Builds an index of the vectors of BASE for each codec and searches it for those of QUERIES, more and more widely, on one
 thread; medians of N rounds. Files: fvecs, bvecs, npy, csv. Synthetic vectors lie on curved surfaces of 32 dimensions.
   --metric NAME            l2 (default) or cosine
-  --codecs LIST            default f32,sq8+f32,rabitq4+f32; also f16, sq8, rabitq4+f16, rabitq1+f32, pq16+f16. What is behind + is
-                           what candidates are measured with again
+  --codecs LIST            default f32,sq8+f32,rabitq4+f32; also f16, sq8, rabitq4+f16, rabitq2+f32, rabitq2+f16,
+                           rabitq1+f32, pq16+f16. What is behind + is what candidates are measured with again
   --m N                    neighbours, default 16
   --ef-construction N      default 200
   --threads LIST           builds with each of these numbers of threads, default 1,2
@@ -153,6 +153,8 @@ template <class M> bench::curve measure_codec(std::string const& codec, problem<
   if (codec == "sq8+f32") return measure<M, sq8, rerank<f32>>(codec, p, s);
   if (codec == "rabitq4+f32") return measure<M, rabitq<4>, rerank<f32>>(codec, p, s);
   if (codec == "rabitq4+f16") return measure<M, rabitq<4>, rerank<f16>>(codec, p, s);
+  if (codec == "rabitq2+f32") return measure<M, rabitq<2>, rerank<f32>>(codec, p, s);
+  if (codec == "rabitq2+f16") return measure<M, rabitq<2>, rerank<f16>>(codec, p, s);
   if (codec == "rabitq1+f32") return measure<M, rabitq<1>, rerank<f32>>(codec, p, s);
   if (codec == "pq16+f16") return measure<M, pq<16>, rerank<f16>>(codec, p, s);
   fail_usage("--codecs: there is no " + codec);

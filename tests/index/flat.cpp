@@ -111,6 +111,8 @@ TEST_CASE("distances of every codec are near the true ones") {
   check_linear<rabitq<8>>(1e-2);
   check_linear<rabitq<4>>(0.1);
   check_linear<rabitq<4>>(0.1, 64);
+  check_linear<rabitq<2>>(0.35);
+  check_linear<rabitq<2>>(0.35, 257);
   check_linear<rabitq<1>>(0.7, 257);
   check_linear<binary>(0.9, 257);
   check_linear<pq<16>>(0.3);
@@ -150,7 +152,8 @@ TEST_CASE("a filter lets only its keys pass, and erased vectors are gone") {
   flat<l2> index{{.dimensions = 8, .several = true}};
   for (std::size_t i = 0; i < 1000; ++i) REQUIRE(index.insert(i % 500, std::span(rows).subspan(i * 8, 8)));
   std::vector<hit> found(1000);
-  CHECK(index.search(std::span(rows).first(8), found, {}, [](std::uint64_t key) { return key % 10 == 3; }).value() == 100);
+  CHECK(index.search(std::span(rows).first(8), found, {}, [](std::uint64_t key) { return key % 10 == 3; }).value() ==
+        100);
   for (std::size_t i = 0; i < 100; ++i) CHECK(found[i].key % 10 == 3);
   for (std::uint64_t key = 0; key < 500; key += 2) CHECK(index.erase(key));
   CHECK(index.size() == 500);

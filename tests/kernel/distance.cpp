@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace kernel_distance_test {
@@ -77,7 +78,7 @@ TEST_CASE("distances of floats are their definition, for every length and number
 
 TEST_CASE("products of small integers are exact") {
   random_numbers random;
-  for (std::size_t d : std::initializer_list<std::size_t>{32, 64, 192, 320, 1024}) {
+  for (std::size_t d : std::initializer_list<std::size_t>{32, 64, 128, 192, 384, 1024}) {
     std::vector<std::uint8_t> bytes(rows * d);
     for (auto& b : bytes) b = static_cast<std::uint8_t>(random() >> 32);
     std::vector<std::int16_t> q(d);
@@ -89,24 +90,38 @@ TEST_CASE("products of small integers are exact") {
       if (i % 3 == 0) q[i] = static_cast<std::int16_t>(-q[i]);
       small[i] = static_cast<std::int8_t>(static_cast<int>(random() >> 40) % 255 - 127);
     }
+    auto const check_packed = [&]<int Bits>(std::int8_t const* query, std::integral_constant<int, Bits>) {
+      constexpr std::size_t fields = 8 / Bits, block = 32 * fields;
+      if (d % block != 0) return;
+      for (std::size_t n = 0; n <= std::size(numbers); ++n)
+        on_every_target([&](auto kernels) {
+          std::int32_t products[8]{};
+          kernels.template packed_products<Bits>({bytes.data(), d / fields, numbers, n}, query, d, products);
+          for (std::size_t i = 0; i < n; ++i) {
+            std::int64_t expected = 0;
+            for (std::size_t j = 0; j < d; ++j) {
+              int const byte = bytes[numbers[i] * (d / fields) + j / block * 32 + j % 32];
+              expected += (byte >> (j % block / 32 * Bits) & ((1 << Bits) - 1)) * query[j];
+            }
+            CHECK(products[i] == expected);
+          }
+          for (std::size_t i = n; i < 8; ++i) CHECK(products[i] == 0);
+        });
+    };
     auto const check = [&](std::int8_t const* query) {
       for (std::size_t n = 0; n <= std::size(numbers); ++n)
         on_every_target([&](auto kernels) {
-          std::int32_t of_bytes[8]{}, of_nibbles[8]{};
-          kernels.byte_products({bytes.data(), d, numbers, n}, q.data(), d, of_bytes);
-          if (d % 64 == 0) kernels.nibble_products({bytes.data(), d / 2, numbers, n}, query, d, of_nibbles);
+          std::int32_t products[8]{};
+          kernels.byte_products({bytes.data(), d, numbers, n}, q.data(), d, products);
           for (std::size_t i = 0; i < n; ++i) {
-            std::int64_t expected = 0, expected_nibbles = 0;
-            for (std::size_t j = 0; j < d; ++j) {
-              expected += static_cast<std::int8_t>(bytes[numbers[i] * d + j]) * q[j];
-              int const both = bytes[numbers[i] * d / 2 + j / 64 * 32 + j % 32];
-              expected_nibbles += (both >> (j / 32 % 2 * 4) & 15) * query[j];
-            }
-            CHECK(of_bytes[i] == expected);
-            if (d % 64 == 0) CHECK(of_nibbles[i] == expected_nibbles);
+            std::int64_t expected = 0;
+            for (std::size_t j = 0; j < d; ++j) expected += static_cast<std::int8_t>(bytes[numbers[i] * d + j]) * q[j];
+            CHECK(products[i] == expected);
           }
-          for (std::size_t i = n; i < 8; ++i) CHECK((of_bytes[i] == 0 && of_nibbles[i] == 0));
+          for (std::size_t i = n; i < 8; ++i) CHECK(products[i] == 0);
         });
+      check_packed(query, std::integral_constant<int, 4>());
+      check_packed(query, std::integral_constant<int, 2>());
     };
     check(small.data());
     std::fill(bytes.begin(), bytes.end(), std::uint8_t{0xff}); // sums as large as they get

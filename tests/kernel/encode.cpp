@@ -34,7 +34,7 @@ template <template <simd::target> class Kernels, class F> void on_every_target(F
 
 bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
-constexpr kernel::integer_steps all_steps[]{{0, -127, 127}, {-7.5f, 0, 15}, {-0.5f, 0, 1}};
+constexpr kernel::integer_steps all_steps[]{{0, -127, 127}, {-7.5f, 0, 15}, {-1.5f, 0, 3}, {-0.5f, 0, 1}};
 
 TEST_CASE("integers of vectors are their definition, for every length") {
   for (std::size_t n : std::initializer_list<std::size_t>{1, 2, 15, 16, 17, 31, 32, 33, 100, 384}) {
@@ -46,7 +46,8 @@ TEST_CASE("integers of vectors are their definition, for every length") {
       for (auto const& steps : all_steps)
         for (float const cut : {1.0f, 0.6f}) {
           float const inverse = (steps.high + steps.offset) / (4.0f * cut);
-          auto const fit = kernels.fit(x.data(), n, inverse, steps), expected = kernel::reference::fit(x, inverse, steps);
+          auto const fit = kernels.fit(x.data(), n, inverse, steps),
+                     expected = kernel::reference::fit(x, inverse, steps);
           CHECK(same_bits(fit.product, expected.product));
           CHECK(same_bits(fit.square, expected.square));
           std::vector<std::int8_t> out(padded);

@@ -51,7 +51,7 @@ constexpr std::string_view build_notes =
     R"(VECTORS is a file of fvecs, bvecs, npy or csv; its rows get the keys 0, 1, ...
 Codecs, and with --rerank what measures again what they found:
   l2, inner_product, cosine  f32; f16; sq8; sq8 with f32 or f16; rabitq4 with
-                             f32 or f16; rabitq1 with f16; pq32 with f16
+                             f32 or f16; rabitq2, rabitq1 or pq32 with f16
   hamming, jaccard           binary
 
 INDEX appears when all of it is written, and then replaces a file of that name.

@@ -93,6 +93,7 @@ template <class M> std::span<index_type const> linear_indices() {
                                       reranked<M, sq8, f16>,
                                       reranked<M, rabitq<4>, f32>,
                                       reranked<M, rabitq<4>, f16>,
+                                      reranked<M, rabitq<2>, f16>,
                                       reranked<M, rabitq<1>, f16>,
                                       reranked<M, pq<32>, f16>};
   return types;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Distances from one vector to many that are stored as codes: what an index spends its time on. Rows are named by number,
-/// so that a graph's neighbours are one call; the codes of the next rows are fetched while a few are computed.
+/// Distances from one vector to many that are stored as codes: what an index spends its time on. Rows are named by
+/// number, so that a graph's neighbours are one call; the codes of the next rows are fetched while a few are computed.
 ///
 /// Floats are summed in sixteen lanes and one tree, with fused multiply-adds; integers exactly: every target gives the
 /// same bits, those of `distance_reference.hpp`.
@@ -28,10 +28,10 @@ enum class row_measure : unsigned char {
 
 /// Rows of an array, by number.
 struct row_list {
-  void const* rows;              ///< the first row of the array
-  std::size_t stride;            ///< bytes from a row to the next
-  std::uint32_t const* numbers;  ///< the rows that are asked for [count]; null: from 0 on
-  std::size_t count;             ///< how many
+  void const* rows;             ///< the first row of the array
+  std::size_t stride;           ///< bytes from a row to the next
+  std::uint32_t const* numbers; ///< the rows that are asked for [count]; null: from 0 on
+  std::size_t count;            ///< how many
 
   /// The i-th row asked for.
   template <class T> T const* at(std::size_t i) const noexcept {
@@ -66,8 +66,9 @@ template <class T, class F> LOQUAT_INLINE void in_groups(row_list const& list, F
 /// `measure<Type, Measure>(list, query, dimensions, out)`: of each row with floats.
 /// `byte_products(list, query, dimensions, out)`: dot products of rows of signed bytes with 16-bit integers;
 /// `dimensions` is a multiple of 32, and the sums must fit 32 bits.
-/// `nibble_products(list, query, dimensions, out)`: of rows of nibbles, 0 to 15, with signed bytes but −128. Sixty-four
-/// nibbles are thirty-two bytes: their low halves, then the high ones. `dimensions` is a multiple of 64, at most 2²⁰.
+/// `packed_products<Bits>(list, query, dimensions, out)`: of rows of numbers of 4 or 2 bits, from 0 on, with signed
+/// bytes but −128. 32 bytes are a block of 32 · 8 / Bits numbers: the lowest bits of each are the first 32, and so on.
+/// `dimensions` is a multiple of a block, at most 2²⁰.
 template <simd::target> struct distances;
 
 } // namespace loquat::kernel::inline LOQUAT_SIMD_ABI

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Vectors as small integers: each minus the mean of those learned from, perhaps rotated, times a factor of its own,
-/// rounded to 8, 4 or 1 bits. The product of a code with a query is exact in integers; two floats beside each
+/// rounded to 8, 4, 2 or 1 bits. The product of a code with a query is exact in integers; two floats beside each
 /// code make it the distance. With the factor |x|² / ⟨x, code⟩ the estimate of a product is without bias (J. Gao,
 /// C. Long, "RaBitQ", 2024; J. Gao et al., "Practical and asymptotically optimal quantization …", 2025).
 
@@ -28,7 +28,7 @@ namespace detail {
 
 /// The coder of small integers. A code c stands for (c + offset) · scale, in rotated space, around the mean.
 template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
-  static_assert(Bits == 8 || Bits == 4 || Bits == 1);
+  static_assert(Bits == 8 || Bits == 4 || Bits == 2 || Bits == 1);
 
  public:
   using element = std::conditional_t<Bits == 1, std::uint64_t, std::uint8_t>;
@@ -72,7 +72,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     float const towards_mean = centred(vector, x.data());
     float const square = dot(x, x), most = largest(x);
     float step = most / top;
-    if constexpr (Bits == 4) { // cutting a few large elements makes the steps of all others finer
+    if constexpr (packed) { // cutting a few large elements makes the steps of all others finer
       float best_match = -1;
       for (int cut = 0; cut < 10 && most > 0; ++cut) {
         float const finer = most / top * (1.0f - 0.06f * static_cast<float>(cut));
@@ -108,7 +108,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     q.work.resize(dimensions_, {});
     float const towards_mean = centred(vector, q.work.data());
     float const square = dot(q.work, q.work), most = largest(q.work);
-    // of one bit, 8 bits; of 4, bytes; of 8 as fine as sums of 32 bits allow
+    // of one bit, 8 bits; of 2 and 4, bytes; of 8 as fine as sums of 32 bits allow
     std::size_t const widest = Bits == 8 ? std::min<std::size_t>(32767, (1u << 31) / (padded() << 7) - 1) : 127;
     q.scale = most > 0 ? most / static_cast<float>(widest) : 0.0f;
     q.vector.resize(padded(), {});
@@ -143,7 +143,8 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
       std::size_t const count = std::min(most, n - first);
       std::int32_t products[most];
       if (!std::is_constant_evaluated())
-        for (std::size_t i = first; i < first + count; ++i) __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
+        for (std::size_t i = first; i < first + count; ++i)
+          __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
       if (!std::is_constant_evaluated()) {
         std::size_t const stride = elements() * sizeof(element);
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,
@@ -152,10 +153,10 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
           kernel::count_bits([&](auto k) { k.planes(list, q.planes.data(), query_bits, words(), products); });
         else
           simd::dispatch<kernel::distances>(simd::preferred(), [&](auto k) {
-            if constexpr (Bits == 4)
-              k.nibble_products(list, q.vector.data(), padded(), products);
-            else
+            if constexpr (Bits == 8)
               k.byte_products(list, q.vector.data(), padded(), products);
+            else
+              k.template packed_products<Bits>(list, q.vector.data(), padded(), products);
           });
       } else {
         for (std::size_t i = 0; i < count; ++i)
@@ -177,24 +178,26 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
 
  private:
   static constexpr std::size_t query_bits = 8;
+  static constexpr bool packed = Bits == 4 || Bits == 2;                                // several numbers in a byte
+  static constexpr std::size_t block = Bits == 8 ? 32 : Bits == 1 ? 64 : 32 * 8 / Bits; // numbers together
   // An integer of a code, which stands for itself plus the offset.
-  static constexpr float offset = Bits == 8 ? 0.0f : Bits == 4 ? -7.5f : -0.5f;
-  static constexpr float top = Bits == 8 ? 127.0f : Bits == 4 ? 7.5f : 0.5f;
+  static constexpr float offset = Bits == 8 ? 0.0f : 0.5f - static_cast<float>(1 << (Bits - 1));
+  static constexpr float top = Bits == 8 ? 127.0f : -offset;
   static constexpr kernel::integer_steps steps{offset, Bits == 8 ? -127.0f : 0.0f, top - offset};
 
   static constexpr void put(element* code, std::size_t d, int c) noexcept {
     if constexpr (Bits == 8)
       code[d] = static_cast<element>(c);
-    else if constexpr (Bits == 4)
-      code[d / 64 * 32 + d % 32] |= static_cast<element>(c << (d / 32 % 2 * 4));
+    else if constexpr (packed)
+      code[d / block * 32 + d % 32] |= static_cast<element>(c << (d % block / 32 * Bits));
     else
       code[d / 64] |= static_cast<element>(c) << d % 64;
   }
   static constexpr int get(element const* code, std::size_t d) noexcept {
     if constexpr (Bits == 8)
       return static_cast<std::int8_t>(code[d]);
-    else if constexpr (Bits == 4)
-      return code[d / 64 * 32 + d % 32] >> d / 32 % 2 * 4 & 15;
+    else if constexpr (packed)
+      return code[d / block * 32 + d % 32] >> d % block / 32 * Bits & ((1 << Bits) - 1);
     else
       return static_cast<int>(code[d / 64] >> d % 64 & 1);
   }
@@ -243,10 +246,9 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     return total;
   }
 
-  constexpr std::size_t padded() const noexcept { // numbers of a code
-    constexpr std::size_t block = Bits == 8 ? 32 : 64;
+  constexpr std::size_t padded() const noexcept {
     return (dimensions_ + block - 1) / block * block;
-  }
+  } // numbers of a code
   constexpr std::size_t words() const noexcept { return (dimensions_ + 63) / 64; }
 
   // x around the mean, rotated; returns ⟨x, mean⟩ of that (before the rotation)
@@ -317,13 +319,16 @@ struct scalar_coder_for<M, Bits, Rotated> : std::type_identity<scalar_coder<M, B
 
 /// Eight bits an element, with a scale for each vector: a quarter of the memory, an error of half a percent.
 struct sq8 {
-  static constexpr std::string_view name = "sq8"; ///< in files and messages
+  static constexpr std::string_view name = "sq8";                                         ///< in files and messages
   template <Metric M> using coder = typename detail::scalar_coder_for<M, 8, false>::type; ///< see `Coder`
 };
-/// `Bits` bits an element of the rotated vector, 1, 4 or 8: the best codes for their size. Best with exact vectors
+/// `Bits` bits an element of the rotated vector, 1, 2, 4 or 8: the best codes for their size. Best with exact vectors
 /// beside them (`rerank`).
 template <unsigned Bits> struct rabitq {
-  static constexpr std::string_view name = Bits == 1 ? "rabitq1" : Bits == 4 ? "rabitq4" : "rabitq8"; ///< in files
+  static constexpr std::string_view name = Bits == 1   ? "rabitq1" ///< in files
+                                           : Bits == 2 ? "rabitq2"
+                                           : Bits == 4 ? "rabitq4"
+                                                       : "rabitq8";
   template <Metric M> using coder = typename detail::scalar_coder_for<M, Bits, true>::type; ///< see `Coder`
 };
 

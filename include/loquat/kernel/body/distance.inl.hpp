@@ -4,7 +4,7 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
   template <row_type Type, row_measure Measure>
   static void measure(row_list const& list, float const* query, std::size_t dimensions, float* out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    in_groups<element<Type>>(list, [&]<std::size_t N>(auto const* const (&rows)[N], std::size_t i) {
+    in_groups<element<Type>>(list, [&]<std::size_t N>(auto const* const(&rows)[N], std::size_t i) {
       v::f32x16 sums[N];
       LOQUAT_UNROLL
       for (auto& sum : sums) sum = v::broadcast(0.0f);
@@ -34,7 +34,7 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
   static void byte_products(row_list const& list, std::int16_t const* query, std::size_t dimensions,
                             std::int32_t* out) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
+    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const(&rows)[N], std::size_t i) {
       v::i32x16 sums[4];
       LOQUAT_UNROLL
       for (auto& sum : sums) sum = v::zero_i32x16();
@@ -49,9 +49,11 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
     });
   }
 
-  static void nibble_products(row_list const& list, std::int8_t const* query, std::size_t dimensions,
+  template <int Bits>
+  static void packed_products(row_list const& list, std::int8_t const* query, std::size_t dimensions,
                               std::int32_t* out) noexcept {
-    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const (&rows)[N], std::size_t i) {
+    constexpr std::size_t fields = 8 / Bits, block = 32 * fields;
+    in_groups<std::uint8_t>(list, [&]<std::size_t N>(std::uint8_t const* const(&rows)[N], std::size_t i) {
 #ifdef LOQUAT_VECTORS
       namespace v = simd::LOQUAT_TARGET_NS;
       v::i32x8 sums[4];
@@ -62,12 +64,17 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
         v::narrow_sums parts[N];
         LOQUAT_UNROLL
         for (auto& part : parts) part = v::zero_narrow();
-        for (; d < end; d += 64) {
-          v::i8x32 const low = v::load_bytes(query + d), high = v::load_bytes(query + d + 32);
+        for (; d < end; d += block) {
+          v::i8x32 q[fields];
+          LOQUAT_UNROLL
+          for (std::size_t f = 0; f < fields; ++f) q[f] = v::load_bytes(query + d + 32 * f);
           LOQUAT_UNROLL
           for (std::size_t j = 0; j < N; ++j) {
-            v::i8x32 const row = v::load_bytes(rows[j] + d / 2);
-            parts[j] = v::plus<false>(v::plus<false>(parts[j], v::bits<0, 4>(row), low), v::bits<4, 4>(row), high);
+            v::i8x32 const row = v::load_bytes(rows[j] + d * Bits / 8);
+            parts[j] =
+                v::plus<false>(v::plus<false>(parts[j], v::bits<0, Bits>(row), q[0]), v::bits<Bits, Bits>(row), q[1]);
+            if constexpr (Bits == 2)
+              parts[j] = v::plus<false>(v::plus<false>(parts[j], v::bits<4, 2>(row), q[2]), v::bits<6, 2>(row), q[3]);
           }
         }
         LOQUAT_UNROLL
@@ -79,7 +86,7 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
       for (std::size_t j = 0; j < N; ++j) {
         out[i + j] = 0;
         for (std::size_t d = 0; d < dimensions; ++d)
-          out[i + j] += (rows[j][d / 64 * 32 + d % 32] >> d / 32 % 2 * 4 & 15) * query[d];
+          out[i + j] += (rows[j][d / block * 32 + d % 32] >> d / 32 % fields * Bits & ((1 << Bits) - 1)) * query[d];
       }
 #endif
     });
@@ -89,9 +96,12 @@ template <> struct distances<simd::LOQUAT_TARGET_NS::this_target> {
   template <row_type Type> using element = std::conditional_t<Type == row_type::f32, float, std::uint16_t>;
   template <row_type Type> LOQUAT_INLINE static auto load(element<Type> const* p, auto... lanes) noexcept {
     namespace v = simd::LOQUAT_TARGET_NS;
-    if constexpr (Type == row_type::f32) return v::load(p, lanes...);
-    else if constexpr (Type == row_type::f16) return v::load_f16(p, lanes...);
-    else return v::load_bf16(p, lanes...);
+    if constexpr (Type == row_type::f32)
+      return v::load(p, lanes...);
+    else if constexpr (Type == row_type::f16)
+      return v::load_f16(p, lanes...);
+    else
+      return v::load_bf16(p, lanes...);
   }
 };
 
