@@ -100,13 +100,8 @@ struct index_files {
   }
   template <class Index> static void keep(Index& x, mapped_file file) { x.file_ = std::move(file), x.mapped_ = true; }
   template <class Index, class F> static auto alone(Index const& x, F f) {
-    if constexpr (requires { x.writers_; }) {
-      turn const mine(x.writers_);
-      return f();
-    } else {
-      passage const in(x.gate_);
-      return f();
-    }
+    turn const mine(x.writers_);
+    return f();
   }
 };
 

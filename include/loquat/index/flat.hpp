@@ -188,7 +188,7 @@ template <Metric M, class... Parts> class flat {
   detail::key_table<allocator> keys_;
   std::size_t size_ = 0, slots_ = 0;
   gate gate_;
-  turnstile writers_;
+  mutable turnstile writers_;
   mapped_file file_;    // whose memory arrays refer to,
   bool mapped_ = false; // if they do
 };
