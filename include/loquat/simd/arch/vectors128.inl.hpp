@@ -86,6 +86,14 @@ LOQUAT_INLINE float sum(f32x16 a) noexcept {
   f32x4 const s = (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]);
   return (s[0] + s[2]) + (s[1] + s[3]);
 }
+LOQUAT_INLINE f32x4 sums(f32x16 a, f32x16 b, f32x16 c, f32x16 d) noexcept { // of the lanes of each, by the same tree
+  auto const quarter = [](f32x16 x) { return (x.v[0] + x.v[2]) + (x.v[1] + x.v[3]); };
+  auto const halved = [](f32x4 x, f32x4 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 4, 5) + __builtin_shufflevector(x, y, 2, 3, 6, 7);
+  };
+  f32x4 const ab = halved(quarter(a), quarter(b)), cd = halved(quarter(c), quarter(d));
+  return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+}
 LOQUAT_INLINE float max(f32x16 a) noexcept {
   f32x4 m = max(max(a.v[0], a.v[2]), max(a.v[1], a.v[3]));
   m = max(m, __builtin_shufflevector(m, m, 2, 3, 2, 3));
