@@ -56,15 +56,15 @@ class key_set {
     std::sort(keys_.begin(), keys_.end());
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
     if (keys_.empty() || (keys_.back() - keys_.front()) / 64 >= std::max<std::size_t>(4 * keys_.size(), 1024)) return;
-    bits_.resize((keys_.back() - keys_.front()) / 64 + 1, 0);
+    bits_.resize(static_cast<std::size_t>((keys_.back() - keys_.front()) / 64) + 1, 0);
     for (std::uint64_t const key : keys_)
-      bits_[(key - keys_.front()) / 64] |= std::uint64_t{1} << (key - keys_.front()) % 64;
+      bits_[static_cast<std::size_t>((key - keys_.front()) / 64)] |= std::uint64_t{1} << (key - keys_.front()) % 64;
   }
   constexpr std::span<std::uint64_t const> keys() const noexcept { return keys_; } ///< in ascending order
   constexpr bool operator()(std::uint64_t key) const noexcept {                    ///< whether it is in the set
     if (bits_.empty()) return std::binary_search(keys_.begin(), keys_.end(), key);
     std::uint64_t const at = key - keys_.front(); // below the least: very large
-    return at / 64 < bits_.size() && (bits_[at / 64] >> at % 64 & 1) != 0;
+    return at / 64 < bits_.size() && (bits_[static_cast<std::size_t>(at / 64)] >> at % 64 & 1) != 0;
   }
 
  private:
