@@ -223,6 +223,21 @@ TEST_CASE("a scan asks the keys of all that live below its limit, and no others"
       }
 }
 
+TEST_CASE("a list's keys give the slots that live below the limit, however many a key has") {
+  detail::key_table<std::allocator<std::byte>> table({});
+  table.grow(1000);
+  for (std::uint32_t slot = 0; slot < 1000; ++slot) table.insert(slot, slot % 2 == 0 ? 0 : slot);
+  std::uint64_t const listed[]{0, 5, 7, 801, 5000};
+  std::vector<std::uint32_t> numbers, found;
+  auto const live = [](std::size_t word) { return word == 0 ? ~std::uint64_t{1 << 7} : ~std::uint64_t{0}; };
+  detail::for_passing(table, 800, live, sorted_keys(listed), numbers, [&](std::size_t m) {
+    found.insert(found.end(), numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(m));
+  });
+  std::ranges::sort(found);
+  auto const wanted = [](std::uint32_t slot) { return slot % 2 == 0 || slot == 5; };
+  CHECK(found == passing(std::vector<std::uint64_t>(1000), 800, every_key(), wanted));
+}
+
 TEST_CASE("scans find what is left after erasures, in slots that are used again, and in the last ones") {
   for (std::size_t const size : {63u, 64u, 130u, 400u}) {
     CAPTURE(size);
