@@ -75,6 +75,12 @@ TEST_CASE("white space beside a token is taken, but not twice") {
   CHECK(marked(all, "a <r>\xE3\x80\x80\n b") == "a 2(<r>\xE3\x80\x80\n )b");
   CHECK(marked(all, "<r>  <l>") == "2(<r>  )1(<l>)");
   CHECK(marked(all, "  <l>") == "1(  <l>)");
+  // a token that is white space is found again in what the one before took, as Hugging Face tokenizers do
+  added_token space = named(" ", 3);
+  space.strip_left = space.strip_right = true;
+  CHECK(marked(set({right, space}), "a<r>  b") == "a2(<r>  )3()3()b");
+  space.strip_left = false;
+  CHECK(marked(set({space}), "a  b") == "a3(  )3( )b");
 }
 
 } // namespace tokenizer_added_tokens_test

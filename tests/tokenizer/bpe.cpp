@@ -54,6 +54,12 @@ constexpr bool merges_by_rank() {
 }
 static_assert(merges_by_rank());
 
+static_assert([] { // no piece is a byte
+  token_model::bpe model{.bytes = true};
+  model.pieces = words({"ab", "abc"});
+  return encodes(model, "abx", {}) && encodes(model, "", {});
+}());
+
 constexpr bool the_leftmost_of_equals_comes_first() {
   token_model::bpe model;
   model.pieces = words({"a", "aa"});

@@ -57,11 +57,11 @@ inline loquat::result<loquat::tokenizer_definition> read_gguf(std::string_view b
   return loquat::read_gguf_tokenizer(*file);
 }
 
-/// True if both definitions make tokenizers that encode some texts to the same ids and decode every id the same, or
-/// neither makes one.
+/// True if both definitions make tokenizers that encode some texts to the same ids and decode every id the same, or the
+/// first makes none.
 inline bool same_tokenizers(loquat::tokenizer_definition const& one, loquat::tokenizer_definition const& other) {
   auto const a = loquat::tokenizer::make(one), b = loquat::tokenizer::make(other);
-  if (!a || !b) return !a == !b;
+  if (!a || !b) return !a;
   loquat::tokenizer::workspace a_room, b_room;
   auto const same = [&](std::string_view text) {
     loquat::encode_options const options{.special = loquat::special_text::parse};

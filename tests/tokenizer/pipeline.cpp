@@ -107,6 +107,21 @@ TEST_CASE("tokenizer: ids of added tokens are those of their pieces, or the next
   CHECK(std::string(wrong.error().message()) == "tokenizer: added token x: its id is 1000000000");
 }
 
+TEST_CASE("tokenizer: added tokens that overlap are all there") {
+  for (bool const normalized : {false, true}) {
+    CAPTURE(normalized);
+    auto d = test::toy_words();
+    d.added.push_back({.content = std::string_view(" "), .id = 8, .strip_right = true, .normalized = normalized});
+    auto const tok = tokenizer::make(d).value();
+    tokenizer::workspace room;
+    auto const e = tokenize(tok, "one   two", room).value();
+    CHECK(e.ids == id_list{tok.find("one"), 8, 8, 8, tok.find("two")});
+    for (auto const [begin, end] : e.offsets) CHECK(begin <= end);
+    CHECK(e.offsets[2].begin == 4);
+    CHECK(e.offsets[3].end == 6);
+  }
+}
+
 TEST_CASE("tokenizer: added tokens that are normalized are found in normalized text") {
   auto d = test::toy_wordpiece();
   d.added.push_back({.content = std::string_view("CAF\u00C9"), .normalized = true});

@@ -306,6 +306,58 @@ TEST_CASE("save_json: a file that lists a piece twice reads as what is saved of 
   }
 }
 
+TEST_CASE("save_json: ids behind the last piece stay where others count on them") {
+  auto const check = [](std::string_view text, std::string_view model) {
+    CAPTURE(text);
+    auto const before = read_tokenizer_json(text).value();
+    CHECK(part(before, "model").find(model) != std::string::npos);
+    auto const after = read_tokenizer_json(save(before)).value();
+    auto const a = tokenizer::make(before).value(), b = tokenizer::make(after).value();
+    CHECK(a.size() == b.size());
+    CHECK(a.find("<x>") == b.find("<x>"));
+    CHECK(encode(a, "a<x>a") == encode(b, "a<x>a"));
+  };
+  check(R"({"added_tokens": [{"content": "<x>"}], "model": {"type": "WordLevel", "vocab": {"a": 0, "": 2}}})",
+        R"("vocab":{"a":0,"":2})");
+  check(R"({"added_tokens": [{"content": "<x>"}], "model": {"type": "Unigram", "vocab": [["a", 0], ["", 0]]}})",
+        R"("vocab":[["a",0.0],["",0.0]])");
+  check(R"({"model": {"type": "Unigram", "vocab": [["a", 0], ["", 0]], "unk_id": 1}})", R"(["",0.0])");
+  check(R"({"post_processor": {"type": "BertProcessing", "cls": ["", 1], "sep": ["", 2]},
+            "model": {"type": "WordLevel", "vocab": {"a": 0, "": 2}}})",
+        R"("vocab":{"a":0,"":2})");
+  // no byte-level text, so it is never found
+  check(R"({"added_tokens": [{"content": "<x>"}], "pre_tokenizer": {"type": "ByteLevel"},
+            "model": {"type": "WordLevel", "vocab": {"a": 0, " ": 1, "b": 2, " a": 3}}})",
+        R"("vocab":{"a":0," ":1,"b":2," a":3})");
+}
+
+TEST_CASE("save_json: added tokens that no tokenizer has take no ids") {
+  auto const d = read_tokenizer_json(R"({"added_tokens": [{"content": ""}, {"content": "<x>"}, {"content": "<x>"},
+      {"content": "<y>"}], "model": {"type": "WordLevel", "vocab": {"a": 0}}})");
+  auto const added = part(d.value(), "added_tokens");
+  CHECK(added.find(R"("id":2,"content":"<y>")") != std::string::npos);
+  CHECK(added.find(R"("content":"")") == std::string::npos);
+  auto other = of(token_model::word_level{pieces({"a"})});
+  other.added = {{.content = owned_text("<x>")}, {.content = owned_text("<y>"), .id = 3}};
+  refuses(other, errc::unsupported, "added token <x> is 1, not 4");
+}
+
+TEST_CASE("save_json: a template's tokens of one name stay apart") {
+  auto const labels = [](std::string_view vocab) {
+    auto const d = read_tokenizer_json(R"({"post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "y"}}], "pair": [],
+        "special_tokens": {"x": {"ids": [0]}, "y": {"ids": [2]}}}, "model": {"type": "Unigram", "vocab": )" +
+                                       std::string(vocab) + "}}");
+    auto const again = read_tokenizer_json(save(d.value())).value();
+    CHECK(save(again) == save(*d));
+    auto const& single = again.postprocessors.at(0).get<postprocess::template_processing>().single;
+    CHECK(single.at(0).ids == ids{0});
+    CHECK(single.at(2).ids == ids{2});
+  };
+  labels(R"([["a", 0], ["b", 0], ["a", 0]])");
+  labels(R"([["special 1", 0], ["b", 0], ["", 0]])");
+}
+
 TEST_CASE("save_json: merges of added tokens are left out") {
   token_model::bpe model{
       .pieces = pieces({" ", "  ", "    ", "a"}, {token_kind::normal, token_kind::unused, token_kind::unused}),

@@ -119,6 +119,11 @@ static_assert(of(read_vocab_and_merges(R"({"a": 0, "\u0120": 1, "\u0120a": 2})",
                    return bpe.pieces.piece(2) == " a" && bpe.merges == std::vector<merge_rule>{{1, 0, 2}};
                  }));
 
+static_assert(of(read_vocab_txt("a\n[UNK]\na\n[UNK]\nb\n"), [](tokenizer_definition const& d) { // the last of equals
+  auto const& m = d.model.get<token_model::wordpiece>();
+  return m.unknown == 3 && m.pieces.size() == 5 && m.pieces.piece(0).empty() && m.pieces.piece(1).empty() &&
+         m.pieces.piece(2) == "a" && d.added.size() == 1 && d.added.at(0).id == 3;
+}));
 static_assert(of(read_vocab_txt("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n"), [](tokenizer_definition const& d) {
   auto const& m = d.model.get<token_model::wordpiece>();
   return m.unknown == 1 && m.pieces.size() == 6 && m.pieces.piece(5) == "##b" && d.added.size() == 4 &&
@@ -171,6 +176,17 @@ TEST_CASE("a tokenizer.json that is none says where and what was expected") {
       "expected Removed, Isolated, ");
   says(R"({"model": {"type": "WordLevel", "vocab": {}}, "truncation": {"max_length": -1}})",
        "key max_length: expected 0 to");
+}
+
+TEST_CASE("a merge whose right piece is shorter than the prefix makes no model, equal pieces or not") {
+  for (std::string_view const vocab : {R"({"a": 0, "b": 1})", R"({"a": 0, "b": 1, "b": 2})"}) {
+    CAPTURE(vocab);
+    auto const text = R"({"model": {"type": "BPE", "continuing_subword_prefix": "##", "merges": ["a b"], "vocab": )" +
+                      std::string(vocab) + "}}";
+    auto const made = bpe::make(read_tokenizer_json(text).value().model.get<token_model::bpe>());
+    REQUIRE_FALSE(made);
+    CHECK(made.error().message().find("merge 0: expected text in both tokens") != std::string_view::npos);
+  }
 }
 
 TEST_CASE("other files that are none name the line, piece or byte") {

@@ -48,7 +48,7 @@ class added_tokens {
     /// Goes on in a copy of the text.
     constexpr void move_to(std::string_view copy) noexcept { text_ = copy; }
     /// The next match; behind the last one there is no token, and `begin` is the end of the text. What lies between two
-    /// matches is no added token.
+    /// matches is no added token. A match that is white space may begin within what the one before took.
     constexpr match next() noexcept {
       auto const& trie = tokens_->trie_;
       for (; !tokens_->empty() && at_ < text_.size(); ++at_) {
@@ -62,6 +62,7 @@ class added_tokens {
           continue;
         if (f.strip_left) m.begin = std::max(m.begin - spaces_at_end(text_.substr(0, m.begin)), done_);
         if (f.strip_right) m.end += spaces_at_front(text_.substr(m.end));
+        m.begin = std::min(m.begin, m.end);
         ++at_;
         done_ = m.end;
         return m;

@@ -124,7 +124,7 @@ constexpr result<void> bpe::check_merges(std::span<merge_rule> merges) const {
       return fail(errc::malformed, "bpe: merge ", i, " is of tokens ", left, " and ", right, " of ", pieces.size());
     if (pieces.contains(merged) && !index_.has_equals()) continue;
     auto const head = pieces.piece(left), tail = pieces.piece(right);
-    if (head.empty() || tail.size() <= prefix)
+    if (head.empty() || tail.empty() || tail.size() < prefix)
       return fail(errc::malformed, "bpe: merge ", i, ": expected text in both tokens: ", left, ", ", right);
     auto const rest = tail.substr(prefix);
     text.assign(head.begin(), head.end());
@@ -170,14 +170,15 @@ constexpr bool bpe::learn(std::span<merge_rule const> merges) {
 constexpr void bpe::keep(merge_history&& history) {
   auto const& pieces = model_.pieces;
   history_ = std::move(history);
-  learned_ = rows_ = true;
+  learned_ = true;
+  rows_ = plain_; // else not every byte is a token, even if none is made
   prefixes_ = longest_prefix(pieces.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto const id = static_cast<token>(i);
     auto const piece = pieces.piece(id);
     if (!history_.is_made(id)) continue;
     add_word(id);
-    rows_ = rows_ && plain_ && piece.size() <= longest_prefix::longest && !(index_.has_equals() && find(piece) != id);
+    rows_ = rows_ && piece.size() <= longest_prefix::longest && !(index_.has_equals() && find(piece) != id);
     if (rows_) prefixes_.add(piece);
   }
 }

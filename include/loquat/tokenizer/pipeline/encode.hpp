@@ -64,7 +64,7 @@ constexpr void tokenizer::replace_invalid(aligned_text& text, aligned_text& spar
 
 /// Begins the next section, normalized, behind the added token before it. False at the end of the source.
 constexpr bool tokenizer::next_section(encoding_progress& now, workspace& room) const {
-  if (now.section_end == now.behind_section.begin) {
+  if (now.section_end >= now.behind_section.begin) { // matches may overlap
     if (auto const& t = now.behind_section; t.id != no_token) {
       room.tokens.reserve(1);
       room.tokens.put(t.id, {static_cast<std::uint32_t>(t.begin), static_cast<std::uint32_t>(t.end)});
@@ -75,8 +75,8 @@ constexpr bool tokenizer::next_section(encoding_progress& now, workspace& room) 
     now.last_section = now.behind_section.id == no_token;
   }
   std::size_t const begin = now.section_end;
+  if (begin >= now.behind_section.begin) return true;
   std::size_t size = now.behind_section.begin - begin;
-  if (size == 0) return true;
   if (size > longest_section) {
     size = longest_section;
     while (size > longest_section - 4 && detail::continues_character(now.source[begin + size])) --size;
@@ -120,7 +120,7 @@ constexpr void tokenizer::next_stretch(encoding_progress& now, workspace& room) 
   }
   now.behind_stretch = now.stretches.next();
   now.last_stretch = now.behind_stretch.id == no_token;
-  if (now.behind_stretch.begin != now.stretch_end) begin_words(now.stretch_end, now.behind_stretch.begin, now, room);
+  if (now.behind_stretch.begin > now.stretch_end) begin_words(now.stretch_end, now.behind_stretch.begin, now, room);
 }
 
 /// Begins with the words of bytes `begin` … `end` of the section.

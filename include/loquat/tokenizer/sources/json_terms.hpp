@@ -31,6 +31,20 @@ class json_terms {
 
   constexpr explicit json_terms(tokenizer_definition&& definition) : out_(std::move(definition)) {}
 
+  /// Without added tokens that no tokenizer has: those without text, and again of one text without an id.
+  constexpr void drop_added() {
+    auto& added = out_.added;
+    std::vector<added_token> kept;
+    kept.reserve(added.size());
+    for (auto& t : added) {
+      auto const is_same = [&](added_token const& other) { return other.content.view() == t.content.view(); };
+      if (t.content.view().empty()) continue;
+      if (t.id == no_token && std::any_of(kept.begin(), kept.end(), is_same)) continue;
+      kept.push_back(std::move(t));
+    }
+    added = std::move(kept);
+  }
+
   /// SentencePiece's normalizer as several steps.
   constexpr result<void> rewrite_normalizers() {
     std::vector<normalize::step> steps;
@@ -188,6 +202,7 @@ class json_terms {
 // Here, where the templates that it uses are known: else Clang does not take it for a constant expression.
 constexpr result<tokenizer_definition> json_terms::rewrite(tokenizer_definition definition) {
   json_terms made(std::move(definition));
+  made.drop_added();
   if (auto const good = made.rewrite_normalizers(); !good) return good.error();
   auto const good = made.out_.model.visit([&](auto& model) { return made.rewrite_model(model); });
   if (!good) return good.error();

@@ -97,8 +97,9 @@ class merge_reader {
   /// Adds a merge of any two tokens, behind a `flush`.
   constexpr void add(token left, token right) {
     auto const head = model_->pieces.piece(left), tail = model_->pieces.piece(right);
+    if (tail.size() < prefix_) return model_->merges.push_back({left, right, no_token}); // no model is made of it
     text_.assign(head.begin(), head.end());
-    text_.insert(text_.end(), tail.begin() + static_cast<std::ptrdiff_t>(std::min(prefix_, tail.size())), tail.end());
+    text_.insert(text_.end(), tail.begin() + static_cast<std::ptrdiff_t>(prefix_), tail.end());
     auto const merged = model_->index->find(model_->pieces, {text_.data(), text_.size()});
     model_->merges.push_back({left, right, merged});
     if (merged != no_token) last_ = merged;

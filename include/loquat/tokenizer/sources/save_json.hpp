@@ -23,6 +23,7 @@
 #include <loquat/tokenizer/byte_alphabet.hpp>
 #include <loquat/tokenizer/definition.hpp>
 #include <loquat/tokenizer/models/piece_index.hpp>
+#include <loquat/tokenizer/pipeline/roles.hpp>
 #include <loquat/tokenizer/sources/json_terms.hpp>
 #include <loquat/tokenizer/sources/json_writer.hpp>
 #include <loquat/tokenizer/sources/save_steps.hpp>
@@ -46,8 +47,12 @@ class json_vocabulary {
 
   constexpr std::size_t size() const noexcept { return end_; } ///< ids of the model's vocabulary are below
   constexpr std::string_view text(token id) const noexcept { return texts_.piece(id); } ///< also of added tokens
-  /// Whether the vocabulary has the token: not if it has no text, or another token has the same.
-  constexpr bool has(token id) const noexcept { return !text(id).empty() && index_.find(texts_, text(id)) == id; }
+  /// Whether the vocabulary has the token: not if another token has the same text, or it has none and does not tell
+  /// what the next free id is.
+  constexpr bool has(token id) const noexcept {
+    if (text(id).empty()) return keeps_end_ && static_cast<std::size_t>(id) + 1 == end_;
+    return index_.find(texts_, text(id)) == id;
+  }
   /// Ids of added tokens, by their place in the definition.
   constexpr std::vector<token> const& added() const noexcept { return added_; }
 
@@ -57,25 +62,45 @@ class json_vocabulary {
     auto const& added = d.added;
     bool bytes = is_byte_level(d);
     if constexpr (requires { model.bytes; }) bytes = model.bytes;
-    std::size_t n = pieces.size();
-    for (auto const& t : added)
-      if (t.id != no_token) n = std::max(n, static_cast<std::size_t>(t.id) + 1);
+    std::size_t n = pieces.size(), kept = 0; // ids below are not left out
+    for (auto const& t : added) {
+      if (t.id != no_token)
+        n = std::max(n, static_cast<std::size_t>(t.id) + 1);
+      else
+        keeps_end_ = true; // its id may be the next free one
+    }
+    if (keeps_end_) kept = pieces.size();
+    token_roles around; // of a text: these ids must stay
+    around.read(d.postprocessors);
+    for (auto const ids : {around.before(), around.behind()})
+      for (token const id : ids) kept = std::max(kept, static_cast<std::size_t>(id + 1));
+    kept = std::min(kept, pieces.size());
+    if constexpr (
+        requires { model.unknown; } && requires { model.scores; }) // is named by its id
+      kept = std::max(kept, static_cast<std::size_t>(model.unknown + 1));
     if (n > std::max(std::size_t{1} << 22, 2 * pieces.size()))
       return fail(errc::unsupported, "an added token has the id ", n - 1, " among ", pieces.size());
     std::vector<added_token const*> by_id(n, nullptr);
     for (auto const& t : added)
       if (t.id >= 0) by_id[static_cast<std::size_t>(t.id)] = &t;
-    constexpr bool merges = requires { model.merges; }; // else a token of the vocabulary may always be used
-    auto const is_out = [&](token id) {
-      return by_id[static_cast<std::size_t>(id)] == nullptr &&
-             (pieces.piece(id).empty() || (!merges && pieces.kind(id) == token_kind::unused));
-    };
-    while (n > 0 && is_out(static_cast<token>(n - 1))) --n;
-
+    constexpr bool merges = requires { model.merges; }; // else a token of the vocabulary may always be used,
     std::vector<char> text;
+    auto const is_unspelled = [&](std::string_view piece) { // but one that is no byte-level text
+      text.clear();
+      return bytes && !append_bytes(piece, text);
+    };
+    auto const is_out = [&](token id) {
+      auto const piece = pieces.piece(id);
+      return by_id[static_cast<std::size_t>(id)] == nullptr &&
+             (piece.empty() || (!merges && pieces.kind(id) == token_kind::unused && !is_unspelled(piece)));
+    };
+    while (n > kept && is_out(static_cast<token>(n - 1))) --n;
+    keeps_end_ = keeps_end_ || n == kept;
+
     for (std::size_t i = 0; i < n; ++i) {
       auto const id = static_cast<token>(i);
       auto const piece = pieces.piece(id);
+      bool const out = is_out(id);
       text.clear();
       if (by_id[i] != nullptr) {
         append(text, by_id[i]->content);
@@ -84,7 +109,7 @@ class json_vocabulary {
       } else {
         for (char const c : piece) append(text, byte_alphabet[static_cast<unsigned char>(c)].view());
       }
-      if (is_out(id) && !piece.empty())
+      if (out && !piece.empty())
         return fail(errc::unsupported, "tokenizer.json cannot say that token ", id, " is never used");
       if (!utf8::is_valid({text.data(), text.size()}))
         return fail(errc::unsupported, "tokenizer.json cannot hold token ", id, ", which is no UTF-8");
@@ -106,7 +131,7 @@ class json_vocabulary {
         for (token const id : {rule.left, rule.right, rule.merged})
           used = std::max(used, static_cast<std::size_t>(id + 1));
     leave_out_added(by_id, added, used);
-    return number(added);
+    return number(added, pieces.size());
   }
   static constexpr void append(std::vector<char>& out, std::string_view text) {
     out.insert(out.end(), text.begin(), text.end());
@@ -129,16 +154,20 @@ class json_vocabulary {
     end_ = last;
   }
 
-  /// What ids the format gives: that of the piece of the same text, or the next one.
-  constexpr result<void> number(std::vector<added_token> const& added) {
-    std::size_t next = end_;
+  /// What ids the format gives: that of the piece of the same text, or the next one. `free`: the next one of a
+  /// tokenizer that is made of `size` pieces.
+  constexpr result<void> number(std::vector<added_token> const& added, std::size_t size) {
+    std::size_t next = end_, free = size;
     for (auto const& t : added) {
-      token id = index_.find(texts_, t.content);
+      token id = index_.find(texts_, t.content), made = t.id;
+      if (made == no_token)
+        made = id != no_token && static_cast<std::size_t>(id) < size ? id : static_cast<token>(free);
       if (id == no_token || static_cast<std::size_t>(id) >= end_) id = static_cast<token>(next);
-      if (t.id != no_token && t.id != id)
-        return fail(errc::unsupported, "tokenizer.json cannot say that added token ", t.content.view(), " is ", t.id,
+      if (made != id)
+        return fail(errc::unsupported, "tokenizer.json cannot say that added token ", t.content.view(), " is ", made,
                     ", not ", id);
       next = std::max(next, static_cast<std::size_t>(id) + 1);
+      free = std::max(free, static_cast<std::size_t>(id) + 1);
       added_.push_back(id);
     }
     return {};
@@ -147,6 +176,7 @@ class json_vocabulary {
   vocabulary texts_;
   piece_index index_;
   std::size_t end_ = 0;
+  bool keeps_end_ = false;
   std::vector<token> added_;
 };
 

@@ -93,7 +93,7 @@ template <class Out, class Name> class step_writer {
           if (item.what == special)
             out_.object("SpecialToken", [&] {
               out_.object(
-                  "id", [&] { out_.value(label(item, number(item))); }, "type_id", item.type_id);
+                  "id", [&] { out_.value(label(specials, number(item))); }, "type_id", item.type_id);
             });
           else
             out_.object("Sequence",
@@ -106,21 +106,29 @@ template <class Out, class Name> class step_writer {
       for (std::size_t i = 0; i < specials.size(); ++i) {
         auto const& item = *specials[i];
         out_.raw(i == 0 ? "" : ",");
-        out_.value(label(item, i));
+        out_.value(label(specials, i));
         out_.raw(":");
         out_.object(
-            "id", [&] { out_.value(label(item, i)); }, "ids",
+            "id", [&] { out_.value(label(specials, i)); }, "ids",
             [&] { out_.array(item.ids, [&](token id) { out_.value(id); }); }, "tokens",
             [&] { out_.array(item.ids, [&](token id) { out_.value(name_(id)); }); });
       }
       out_.raw("}");
     });
   }
-  /// What a template calls tokens: by the name of the only one, or by a number (a token without text, too).
-  constexpr std::string_view label(postprocess::item const& item, std::size_t number) {
-    if (item.ids.size() == 1 && !name_(item.ids[0]).empty()) return name_(item.ids[0]);
+  /// What a template calls tokens: by the name of the only one, or by a number (a token without text, too, and one
+  /// whose name may be that of others).
+  constexpr std::string_view label(std::vector<postprocess::item const*> const& specials, std::size_t number) {
+    constexpr std::string_view numbered = "special ";
+    auto const name = [&](std::size_t i) {
+      return specials[i]->ids.size() == 1 ? name_(specials[i]->ids[0]) : std::string_view();
+    };
+    auto const own = name(number);
+    bool is_label = !own.empty() && !own.starts_with(numbered);
+    for (std::size_t i = 0; i < number && is_label; ++i) is_label = name(i) != own;
+    if (is_label) return own;
     label_.clear();
-    loquat::detail::append(label_, std::string_view("special "));
+    loquat::detail::append(label_, numbered);
     loquat::detail::append(label_, number);
     return {label_.data(), label_.size()};
   }

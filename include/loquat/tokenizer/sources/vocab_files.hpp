@@ -7,6 +7,7 @@
 #include <loquat/core/result.hpp>
 #include <loquat/core/utf8.hpp>
 #include <loquat/tokenizer/definition.hpp>
+#include <loquat/tokenizer/models/piece_index.hpp>
 #include <loquat/tokenizer/sources/lines.hpp>
 #include <loquat/tokenizer/sources/tiktoken.hpp>
 #include <loquat/tokenizer/sources/tokenizer_json.hpp>
@@ -26,8 +27,26 @@ struct vocab_txt_options {
   bool lowercase = true; ///< as "uncased" models want it
 };
 
-/// Reads a `vocab.txt`. [CLS] and [SEP] are put around texts, if the vocabulary has them; [PAD], [UNK], [CLS], [SEP]
-/// and [MASK] are special tokens. Errors: `errc::malformed` without a piece [UNK].
+namespace detail {
+
+/// The pieces without those that come again: of these the last has the text, as in a map that is filled in order.
+constexpr vocabulary without_repeats(vocabulary pieces) {
+  piece_index const last(pieces);
+  if (!last.has_equals()) return pieces;
+  vocabulary out;
+  out.reserve(pieces.size(), pieces.size_bytes());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto const id = static_cast<token>(i);
+    bool const stays = last.find(pieces, pieces.piece(id)) == id;
+    (void)out.add(stays ? pieces.piece(id) : std::string_view(), stays ? pieces.kind(id) : token_kind::unused);
+  }
+  return out;
+}
+
+} // namespace detail
+
+/// Reads a `vocab.txt`; of equal pieces the last counts. [CLS] and [SEP] are put around texts, if the vocabulary has
+/// them; [PAD], [UNK], [CLS], [SEP] and [MASK] are special tokens. Errors: `errc::malformed` without a piece [UNK].
 constexpr result<tokenizer_definition> read_vocab_txt(std::string_view text, vocab_txt_options options = {}) {
   constexpr std::array<std::string_view, 5> names{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   std::array<token, 5> ids{no_token, no_token, no_token, no_token, no_token};
@@ -36,11 +55,12 @@ constexpr result<tokenizer_definition> read_vocab_txt(std::string_view text, voc
   for (std::string_view line; in.next(line);) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
     for (std::size_t i = 0; i < names.size(); ++i)
-      if (ids[i] == no_token && line == names[i]) ids[i] = static_cast<token>(model.pieces.size());
+      if (line == names[i]) ids[i] = static_cast<token>(model.pieces.size());
     if (!model.pieces.add(line, token_kind::normal))
       return fail(errc::unsupported, "vocab.txt: pieces of 4 GiB and more");
   }
   if (ids[1] == no_token) return fail(errc::malformed, "vocab.txt: there is no piece [UNK]");
+  model.pieces = detail::without_repeats(std::move(model.pieces));
   model.unknown = ids[1];
   tokenizer_definition out;
   for (std::size_t i = 0; i < names.size(); ++i)
