@@ -348,6 +348,12 @@ TEST_CASE("all vectors within a radius") {
   CHECK(recall_within(graph_of_rows(), 100) == 1);
   CHECK(recall_within(filled<hnsw<l2, rabitq<4>, rerank<f32>>>(), 4) >= 0.95);
   std::vector<hit> found{{1, 1}};
+  hnsw<l2> index{{.dimensions = d}}; // walks with a filter grow as well, and those past erased vectors
+  for (std::size_t i = 0; i < 500; ++i) REQUIRE(index.insert(i, row(i)));
+  auto const even = [](std::uint64_t key) { return key % 2 == 0; };
+  CHECK(index.search_within(row(0), 100, found, {.strategy = filter_strategy::walk}, even).value() == 250);
+  CHECK(index.erase(7));
+  CHECK(index.search_within(row(0), 100, found).value() == 499);
   CHECK(!graph_of_rows().search_within(row(0), std::numeric_limits<float>::quiet_NaN(), found));
   CHECK(hnsw<l2>{{.dimensions = d}}.search_within(row(0), 1, found).value() == 0);
   CHECK(found.empty());

@@ -210,6 +210,15 @@ TEST_CASE("a search allocates nothing once its workspace has grown, and memory i
   // codes, factors, halves, keys, and the edges in ten bits each
   CHECK(index.memory_bytes() >= n * (d / 2 + 8 + 2 * d + 8 + 32 * 10 / 8));
   CHECK(index.memory_bytes() <= n * (d / 2 + 8 + 2 * d + 8 + 32 * 10 / 8 + 20) + 1000);
+
+  hnsw<hamming> sets{{.dimensions = d}}; // a metric that is no product, on floats
+  REQUIRE(sets.insert(keys_below(n), rows, pool(1)));
+  decltype(sets)::workspace of_sets;
+  CHECK(sets.search(std::span(rows).first(d), found, of_sets).value() == 10);
+  auto const then = test::allocations();
+  for (std::size_t i = 0; i < 20; ++i)
+    CHECK(sets.search(std::span(rows).subspan(i * d, d), found, of_sets).value() == 10);
+  CHECK(test::allocations() == then);
 }
 
 TEST_CASE("a codec of code books learns from the first vectors, or says that it must") {

@@ -215,7 +215,7 @@ TEST_CASE("a flat index is searched while it changes") {
     flat<l2, sq8>::workspace w;
     hit found[5];
     auto const n = index.search(row(rows, t), found, w);
-    bool good = n.has_value();
+    bool good = n.has_value() && index.size() <= 400;
     for (std::size_t i = 0; good && i < *n; ++i) good = found[i].key < 400;
     return good;
   };

@@ -171,7 +171,7 @@ template <class Index> result<std::vector<std::byte>> index_bytes(Index const& i
 /// Reads an index into memory, to search and to change it: `load_index<hnsw<cosine, sq8>>(path)`. Every byte is
 /// checked. Errors: `errc::io`, `errc::missing`; `errc::malformed` for damage, with the section; `errc::mismatch` for
 /// another metric, codec or dimensions than those of the type; `errc::unsupported` for a later version;
-/// `errc::capacity` for a file that is larger than memory.
+/// `errc::capacity` for a file that is larger than what the system will give.
 template <class Index> result<Index> load_index(std::string const& path) {
   auto source = detail::file_source::open(path);
   if (!source) return source.error();

@@ -80,7 +80,8 @@ template <Metric M, class... Parts> class flat {
   constexpr result<void> insert(std::uint64_t key, std::span<float const> x) {
     if (options_.dimensions == 0) return fail(errc::argument, "an index needs options.dimensions");
     if (auto good = detail::check_vector<M>(x, options_.dimensions); !good) return good;
-    if (mapped_) return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
+    if (mapped_)
+      return fail(errc::unsupported, file_.path(), ": a mapped index can only be read; load it to change it");
     turn const mine(writers_);
     closure const alone(gate_);
     if (auto taught = vectors_.ready(); !taught) return taught;
@@ -89,7 +90,8 @@ template <Metric M, class... Parts> class flat {
     if (there && !options_.several) return fail(errc::argument, "key ", key, " is in the index already");
     if (size_ == slots_) grow(std::max<std::size_t>(64, slots_ + slots_ / 2));
     vectors_.write(size_, x.data());
-    keys_.insert(size_++, key);
+    keys_.insert(size_, key);
+    size_ = size_ + 1;
     return {};
   }
   /// Takes the vectors of a key out; false if there are none, or the index is mapped. The last ones take their slots.
@@ -102,7 +104,9 @@ template <Metric M, class... Parts> class flat {
       more = false;
       keys_.find(key, [&](std::size_t slot) {
         keys_.erase(slot);
-        if (std::size_t const last = --size_; slot != last) {
+        std::size_t const last = size_ - 1;
+        size_ = last;
+        if (slot != last) {
           std::uint64_t const moved = keys_[last];
           keys_.erase(last);
           vectors_.copy(last, slot);
@@ -186,7 +190,8 @@ template <Metric M, class... Parts> class flat {
   flat_options options_;
   vectors vectors_;
   detail::key_table<allocator> keys_;
-  std::size_t size_ = 0, slots_ = 0;
+  detail::published<std::size_t> size_; // vectors there are
+  std::size_t slots_ = 0;               // and room for
   gate gate_;
   mutable turnstile writers_;
   mapped_file file_;    // whose memory arrays refer to,

@@ -412,7 +412,15 @@ template <Metric M, class Parts> class graph {
   constexpr std::size_t fresh_neighbours(workspace& w, std::uint32_t of, unsigned level, std::size_t limit,
                                          std::size_t fresh) const {
     std::size_t const begin = fresh, n = edges.read(of, level, w.numbers.data() + begin);
-    for (std::size_t i = Distinct && level == 0 ? twins(w, of, n, begin) : 0; i < n; ++i) {
+    std::size_t first = 0;
+    if constexpr (Distinct) {
+      if (level == 0) { // numbers from the limit on may be torn: they name nothing to compare
+        std::size_t there = 0;
+        while (there < n && w.numbers[begin + there] < limit) ++there;
+        first = twins(w, of, there, begin);
+      }
+    }
+    for (std::size_t i = first; i < n; ++i) {
       std::uint32_t const number = w.numbers[begin + i];
       w.numbers[fresh] = number;
       if (is_there(number, level, limit)) fresh += w.seen.insert(number);

@@ -9,7 +9,8 @@
 namespace loquat {
 
 // Nodes are mended in groups: all of a group choose neighbours in the graph as it was before, then their lists are
-// written, and edges back from those they had no edge to. Erased nodes keep theirs until the end, so that searches and walks from here still cross them.
+// written, and edges back from those they had no edge to. Erased nodes keep theirs until the end, so that searches and
+// walks from here still cross them.
 template <Metric M, class... Parts>
 template <Executor E, class Progress>
 constexpr void hnsw<M, Parts...>::mend(E const& threads, Progress const& progress) {

@@ -196,7 +196,7 @@ template <Metric M, class... Parts> class hnsw {
       if constexpr (parts::reranks) graph_.measure_again(w, near);
       auto const beyond = std::partition_point(near.begin(), near.end(), [&](auto c) { return c.distance <= radius; });
       auto const inside = static_cast<std::size_t>(beyond - near.begin());
-      if (near.size() == ef && ef < limit && inside > ef - ef / 8 - 1) continue;
+      if (near.size() >= ef && ef < limit && inside > ef - ef / 8 - 1) continue;
       for (auto const& c : near.first(inside)) found.push_back({keys_[c.node], c.distance});
       return inside;
     }

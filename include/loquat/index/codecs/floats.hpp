@@ -63,7 +63,7 @@ template <Metric M, kernel::row_type Type> class float_coder {
   using element = std::conditional_t<Type == kernel::row_type::f32, float, std::uint16_t>;
   struct factors {};
   struct query {
-    std::vector<float> vector; ///< [dimensions]
+    std::vector<float> vector, other; ///< [dimensions]; `other`: a decoded code, of metrics that are no products
   };
 
   constexpr explicit float_coder(std::size_t dimensions) noexcept : dimensions_(dimensions) {}
@@ -85,8 +85,8 @@ template <Metric M, kernel::row_type Type> class float_coder {
     q.vector.resize(dimensions_, {});
     decode(code, f, q.vector.data());
   }
-  constexpr void distances(query const& q, element const* codes, factors const*, std::uint32_t const* numbers,
-                           std::size_t n, float* out) const {
+  constexpr void distances(query& q, element const* codes, factors const*, std::uint32_t const* numbers, std::size_t n,
+                           float* out) const {
     constexpr bool linear = LinearMetric<M>;
     if constexpr (linear) {
       if (!std::is_constant_evaluated()) {
@@ -99,7 +99,8 @@ template <Metric M, kernel::row_type Type> class float_coder {
         return;
       }
     }
-    std::vector<float> x(dimensions_, float{});
+    std::vector<float>& x = q.other;
+    x.resize(dimensions_, {});
     for (std::size_t i = 0; i < n; ++i) {
       decode(codes + (numbers == nullptr ? i : numbers[i]) * dimensions_, {}, x.data());
       if constexpr (std::same_as<M, l2>)
@@ -144,16 +145,10 @@ template <Metric M, kernel::row_type Type> class float_coder {
 
 } // namespace detail
 
-// The formats of weights are codecs as well: `f32`, vectors as they are; `f16`, half the memory and three digits, elements
-// beyond ±65504 cut; `bf16`, half the memory and two digits.
-template <Metric M> struct coder_for<f32, M> {
-  using type = detail::float_coder<M, kernel::row_type::f32>;
-};
-template <Metric M> struct coder_for<f16, M> {
-  using type = detail::float_coder<M, kernel::row_type::f16>;
-};
-template <Metric M> struct coder_for<bf16, M> {
-  using type = detail::float_coder<M, kernel::row_type::bf16>;
-};
+// The formats of weights are codecs as well: `f32`, vectors as they are; `f16`, half the memory and three digits,
+// elements beyond ±65504 cut; `bf16`, half the memory and two digits.
+template <Metric M> struct coder_for<f32, M> { using type = detail::float_coder<M, kernel::row_type::f32>; };
+template <Metric M> struct coder_for<f16, M> { using type = detail::float_coder<M, kernel::row_type::f16>; };
+template <Metric M> struct coder_for<bf16, M> { using type = detail::float_coder<M, kernel::row_type::bf16>; };
 
 } // namespace loquat

@@ -74,13 +74,13 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     float step = most / top;
     if constexpr (packed) { // cutting a few large elements makes the steps of all others finer
       float best_match = -1;
-      for (int cut = 0; cut < 10 && most > 0; ++cut) {
+      for (int cut = 0; cut < 10 && most >= least; ++cut) {
         float const finer = most / top * (1.0f - 0.06f * static_cast<float>(cut));
         auto const [product, length] = fit(x, 1.0f / finer);
         if (float const match = product / math::sqrt(length); match > best_match) best_match = match, step = finer;
       }
     }
-    float const inverse = most > 0 ? 1.0f / step : 0.0f;
+    float const inverse = most >= least ? 1.0f / step : 0.0f;
     std::vector<std::int8_t> c(padded(), std::int8_t{});
     to_steps(x, inverse, c.data());
     std::fill_n(code, elements(), element{});
@@ -110,9 +110,9 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     float const square = dot(q.work, q.work), most = largest(q.work);
     // of one bit, 8 bits; of 2 and 4, bytes; of 8 as fine as sums of 32 bits allow
     std::size_t const widest = Bits == 8 ? std::min<std::size_t>(32767, (1u << 31) / (padded() << 7) - 1) : 127;
-    q.scale = most > 0 ? most / static_cast<float>(widest) : 0.0f;
+    q.scale = most >= least ? most / static_cast<float>(widest) : 0.0f;
     q.vector.resize(padded(), {});
-    q.offset = offset * static_cast<float>(rounded(q.work, most > 0 ? 1.0f / q.scale : 0.0f, q.vector.data()));
+    q.offset = offset * static_cast<float>(rounded(q.work, most >= least ? 1.0f / q.scale : 0.0f, q.vector.data()));
     if constexpr (Bits == 1) make_planes(q);
     if constexpr (std::same_as<M, l2>)
       q.sum = square;
@@ -182,6 +182,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
   static constexpr std::size_t block = Bits == 8 ? 32 : Bits == 1 ? 64 : 32 * 8 / Bits; // numbers together
   // An integer of a code, which stands for itself plus the offset.
   static constexpr float offset = Bits == 8 ? 0.0f : 0.5f - static_cast<float>(1 << (Bits - 1));
+  static constexpr float least = 1e-30f; // less is 0: steps of it have no inverse
   static constexpr float top = Bits == 8 ? 127.0f : -offset;
   static constexpr kernel::integer_steps steps{offset, Bits == 8 ? -127.0f : 0.0f, top - offset};
 
