@@ -1,4 +1,5 @@
 // An encoder file: one text at a time and 64 at once, as fractions of the machine's ceiling measured in the same run.
+#include "arguments.hpp"
 #include "ceilings.hpp"
 
 #include <loquat/backend/cpu.hpp>
@@ -14,6 +15,8 @@
 #include <vector>
 
 namespace {
+
+using bench::must;
 
 constexpr char usage[] = R"(usage: bench_embed MODEL.gguf [--threads N] [--target NAME] [--batch TOKENS] [--repeat N]
                    [--peer-bench NAME COMMAND]…
@@ -36,44 +39,27 @@ struct settings {
   std::vector<peer> peers;
 };
 
-[[noreturn]] void fail(char const* why) {
-  std::fprintf(stderr, "bench_embed: %s\n\n%s", why, usage);
-  std::exit(2);
-}
-
 settings parse(int argc, char** argv) {
   settings s;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail("a value is missing"), nullptr); };
-    if (arg == "--threads")
-      s.cpu.threads = static_cast<unsigned>(std::atoi(value()));
-    else if (arg == "--batch")
-      s.batch = static_cast<std::size_t>(std::max(1, std::atoi(value())));
-    else if (arg == "--repeat")
-      s.repeat = std::max(1, std::atoi(value()));
-    else if (arg == "--target") {
-      std::string_view const wanted = value();
-      bool known = false;
-      for (auto t : loquat::simd::all_targets)
-        if (name(t) == wanted) s.cpu.target = t, known = true;
-      if (!known) fail("this architecture has no such target");
-    } else if (arg == "--peer-bench") {
-      std::string const name = value();
-      s.peers.push_back({name, value(), {}});
-    } else if (arg.starts_with("-") || !s.model.empty())
-      fail(arg == "--help" ? "" : "unknown argument");
+  for (bench::arguments args({"bench_embed", usage}, argc, argv); args.next();) {
+    if (args.is("--threads"))
+      s.cpu.threads = static_cast<unsigned>(args.number(0));
+    else if (args.is("--batch"))
+      s.batch = args.number();
+    else if (args.is("--repeat"))
+      s.repeat = static_cast<int>(args.number());
+    else if (args.is("--target"))
+      s.cpu.target = args.target();
+    else if (args.is("--peer-bench")) {
+      std::string const name = args.value();
+      s.peers.push_back({name, args.value(), {}});
+    } else if (auto const name = args.name(); s.model.empty())
+      s.model = name;
     else
-      s.model = arg;
+      bench::fail("more than one model");
   }
-  if (s.model.empty()) fail("which model?");
+  if (s.model.empty()) bench::fail("which model?");
   return s;
-}
-
-template <class T> T must(loquat::result<T> r) {
-  if (r) return *std::move(r);
-  std::fprintf(stderr, "bench_embed: %s\n", r.error().c_str());
-  std::exit(1);
 }
 
 // one run of a peer's benchmark; adds the rate that it prints as JSON

@@ -1,4 +1,5 @@
 // Searches of the graph index with filters: recall and time as fewer and fewer vectors pass, beside the exact index.
+#include "arguments.hpp"
 #include "timing.hpp"
 #include "vectors.hpp"
 
@@ -21,6 +22,8 @@
 namespace {
 
 using namespace loquat;
+using bench::fail;
+using bench::must;
 using bench::vectors;
 
 constexpr char usage[] = R"(usage: bench_filters BASE QUERIES [OPTION]…
@@ -42,21 +45,6 @@ than half a second; medians of the rounds.
   --index FILE         the graph: read if it is there, else written
 Files: fvecs, bvecs, npy, csv. A hit counts if it is no farther than the k-th of the exact search.
 )";
-
-[[noreturn]] void fail_usage(std::string const& why) {
-  std::fprintf(stderr, "bench_filters: %s\n\n%s", why.c_str(), usage);
-  std::exit(2);
-}
-template <class T> T must(result<T> r) {
-  if (r) return *std::move(r);
-  std::fprintf(stderr, "bench_filters: %s\n", r.error().c_str());
-  std::exit(1);
-}
-void must(result<void> const& r) {
-  if (r) return;
-  std::fprintf(stderr, "bench_filters: %s\n", r.error().c_str());
-  std::exit(1);
-}
 
 struct settings {
   std::string metric = "l2", codec = "f32", file;
@@ -84,7 +72,7 @@ template <class M, class Codec> class indices {
     if (auto file = std::fopen(s.file.c_str(), "rb"); !s.file.empty() && file != nullptr) {
       std::fclose(file);
       graph_ = must(load_index<hnsw<M, Codec>>(s.file));
-      if (graph_.size() != base.size() || graph_.options().m != s.m) fail_usage(s.file + " is of other vectors");
+      if (graph_.size() != base.size() || graph_.options().m != s.m) fail(s.file + " is of other vectors");
       return;
     }
     std::vector<std::uint64_t> keys(base.size());
@@ -216,7 +204,7 @@ template <class M, class Codec> void run(vectors const& base, vectors const& que
       } else if (filter == "near") {
         measure(is_below(apart, quantile(apart, share)));
       } else {
-        fail_usage("--filters: there is no " + filter);
+        fail("--filters: there is no " + filter);
       }
     }
 }
@@ -227,53 +215,36 @@ int main(int argc, char** argv) {
   settings s;
   std::vector<std::string> files;
   std::size_t n = 0, dimensions = 0;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail_usage("a value is missing"), nullptr); };
-    auto const number = [&]() -> std::size_t { return std::strtoull(value(), nullptr, 10); };
-    auto const list = [&] {
-      std::vector<std::string> parts;
-      for (std::string_view rest = value(); !rest.empty();) {
-        auto const end = std::min(rest.find(','), rest.size());
-        parts.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-      }
-      return parts;
-    };
-    if (arg == "--synthetic")
-      n = number(), dimensions = number();
-    else if (arg == "--metric")
-      s.metric = value();
-    else if (arg == "--codec")
-      s.codec = value();
-    else if (arg == "--filters")
-      s.filters = list();
-    else if (arg == "--shares") {
+  for (bench::arguments args({"bench_filters", usage}, argc, argv); args.next();) {
+    if (args.is("--synthetic"))
+      n = args.number(), dimensions = args.number();
+    else if (args.is("--metric"))
+      s.metric = args.value();
+    else if (args.is("--codec"))
+      s.codec = args.value();
+    else if (args.is("--filters"))
+      s.filters = args.list();
+    else if (args.is("--shares")) {
       s.shares.clear();
-      for (auto const& share : list())
+      for (auto const& share : args.list())
         s.shares.push_back(std::clamp(std::strtod(share.c_str(), nullptr) / 100, 0.0, 1.0));
-    } else if (arg == "--queries")
-      s.queries = std::max<std::size_t>(1, number());
-    else if (arg == "--repeat")
-      s.repeat = std::max<std::size_t>(1, number());
-    else if (arg == "--m")
-      s.m = number();
-    else if (arg == "--ef")
-      s.ef = number();
-    else if (arg == "--k")
-      s.k = std::max<std::size_t>(1, number());
-    else if (arg == "--index")
-      s.file = value();
-    else if (arg == "--help") {
-      std::fputs(usage, stdout);
-      return 0;
-    } else if (arg.starts_with("--"))
-      fail_usage("unknown option " + std::string(arg));
+    } else if (args.is("--queries"))
+      s.queries = args.number();
+    else if (args.is("--repeat"))
+      s.repeat = args.number();
+    else if (args.is("--m"))
+      s.m = args.number();
+    else if (args.is("--ef"))
+      s.ef = args.number();
+    else if (args.is("--k"))
+      s.k = args.number();
+    else if (args.is("--index"))
+      s.file = args.value();
     else
-      files.emplace_back(arg);
+      files.emplace_back(args.name());
   }
   if ((n != 0 && dimensions != 0) ? !files.empty() : files.size() != 2)
-    fail_usage("expected BASE and QUERIES, or --synthetic");
+    fail("expected BASE and QUERIES, or --synthetic");
   vectors base, queries;
   if (files.empty()) {
     bench::synthetic const series(dimensions);
@@ -281,8 +252,8 @@ int main(int argc, char** argv) {
   } else {
     base = must(bench::load_vectors(files[0])), queries = must(bench::load_vectors(files[1]));
   }
-  if (base.rows.empty() || queries.rows.empty()) fail_usage("there are no vectors");
-  if (queries.dimensions != base.dimensions) fail_usage("the queries have another length than the vectors");
+  if (base.rows.empty() || queries.rows.empty()) fail("there are no vectors");
+  if (queries.dimensions != base.dimensions) fail("the queries have another length than the vectors");
   queries.rows.resize(std::min(queries.size(), s.queries) * queries.dimensions);
   if (s.metric == "l2" && s.codec == "f32")
     run<l2, f32>(base, queries, s);
@@ -293,5 +264,5 @@ int main(int argc, char** argv) {
   else if (s.metric == "cosine" && s.codec == "sq8")
     run<cosine, sq8>(base, queries, s);
   else
-    fail_usage("--metric: l2 or cosine; --codec: f32 or sq8");
+    fail("--metric: l2 or cosine; --codec: f32 or sq8");
 }

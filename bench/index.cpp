@@ -1,4 +1,5 @@
 // The graph index with several codecs: recall against queries per second, build time, memory; beside other programs.
+#include "arguments.hpp"
 #include "curves.hpp"
 #include "timing.hpp"
 #include "vectors.hpp"
@@ -14,12 +15,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
 
 using namespace loquat;
+using bench::fail;
+using bench::must;
 using bench::vectors;
 
 constexpr char usage[] = R"(usage: bench_index BASE QUERIES [OPTION]…
@@ -43,21 +45,6 @@ thread; medians of N rounds. Files: fvecs, bvecs, npy, csv. Synthetic vectors li
 A hit counts if it is no farther than the k-th of the exact search, so that ties do not matter.
 )";
 
-[[noreturn]] void fail_usage(std::string const& why) {
-  std::fprintf(stderr, "bench_index: %s\n\n%s", why.c_str(), usage);
-  std::exit(2);
-}
-template <class T> T must(result<T> r) {
-  if (r) return *std::move(r);
-  std::fprintf(stderr, "bench_index: %s\n", r.error().c_str());
-  std::exit(1);
-}
-void must(result<void> const& r) {
-  if (r) return;
-  std::fprintf(stderr, "bench_index: %s\n", r.error().c_str());
-  std::exit(1);
-}
-
 struct settings {
   std::string metric = "l2", csv, save;
   std::vector<std::string> codecs{"f32", "sq8+f32", "rabitq4+f32"};
@@ -68,7 +55,7 @@ struct settings {
 
 void write_rows(std::string const& path, std::size_t dimensions, std::size_t n, void const* numbers) {
   std::FILE* const out = std::fopen(path.c_str(), "wb");
-  if (out == nullptr) fail_usage(path + ": cannot be written");
+  if (out == nullptr) fail(path + ": cannot be written");
   auto const head = static_cast<std::int32_t>(dimensions);
   for (std::size_t i = 0; i < n; ++i) {
     std::fwrite(&head, 4, 1, out);
@@ -157,13 +144,13 @@ template <class M> bench::curve measure_codec(std::string const& codec, problem<
   if (codec == "rabitq2+f16") return measure<M, rabitq<2>, rerank<f16>>(codec, p, s);
   if (codec == "rabitq1+f32") return measure<M, rabitq<1>, rerank<f32>>(codec, p, s);
   if (codec == "pq16+f16") return measure<M, pq<16>, rerank<f16>>(codec, p, s);
-  fail_usage("--codecs: there is no " + codec);
+  fail("--codecs: there is no " + codec);
 }
 
 template <class M>
 void run(vectors base, vectors queries, std::string base_name, std::string query_name, settings const& s) {
   std::size_t const dimensions = base.dimensions;
-  if (queries.dimensions != dimensions) fail_usage("the queries have another length than the vectors");
+  if (queries.dimensions != dimensions) fail("the queries have another length than the vectors");
   problem<M> const p(std::move(base), std::move(queries), s.k);
   std::printf("%s: %zu vectors of %zu, %zu queries, %s, M = %zu, efConstruction = %zu, recall@%zu\n\n",
               base_name.c_str(), p.base.size(), dimensions, p.queries.size(), s.metric.c_str(), s.m, s.ef_construction,
@@ -175,7 +162,7 @@ void run(vectors base, vectors queries, std::string base_name, std::string query
     write_rows(query_name, dimensions, p.queries.size(), p.queries.rows.data());
     write_rows(truth_name, p.k, p.queries.size(), p.truth.data());
   } else if (!s.peers.empty()) {
-    fail_usage("--peer wants --save, which writes the truth that it reads");
+    fail("--peer wants --save, which writes the truth that it reads");
   }
   std::vector<bench::curve> curves;
   auto const show = [&] {
@@ -190,7 +177,7 @@ void run(vectors base, vectors queries, std::string base_name, std::string query
     curves.push_back(bench::read_curve(name, command + arguments)), show();
   }
   bench::print_table(curves, s.threads);
-  if (!s.csv.empty() && !bench::write_csv(curves, s.csv)) fail_usage(s.csv + ": cannot be written");
+  if (!s.csv.empty() && !bench::write_csv(curves, s.csv)) fail(s.csv + ": cannot be written");
 }
 
 } // namespace
@@ -199,55 +186,37 @@ int main(int argc, char** argv) {
   settings s;
   std::vector<std::string> files;
   std::size_t n = 0, dimensions = 0;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail_usage("a value is missing"), nullptr); };
-    auto const number = [&]() -> std::size_t { return std::strtoull(value(), nullptr, 10); };
-    auto const list = [&] {
-      std::vector<std::string> parts;
-      for (std::string_view rest = value(); !rest.empty();) {
-        auto const end = std::min(rest.find(','), rest.size());
-        parts.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-      }
-      return parts;
-    };
-    if (arg == "--synthetic")
-      n = number(), dimensions = number();
-    else if (arg == "--metric")
-      s.metric = value();
-    else if (arg == "--codecs")
-      s.codecs = list();
-    else if (arg == "--m")
-      s.m = number();
-    else if (arg == "--ef-construction")
-      s.ef_construction = number();
-    else if (arg == "--threads") {
+  for (bench::arguments args({"bench_index", usage}, argc, argv); args.next();) {
+    if (args.is("--synthetic"))
+      n = args.number(), dimensions = args.number();
+    else if (args.is("--metric"))
+      s.metric = args.value();
+    else if (args.is("--codecs"))
+      s.codecs = args.list();
+    else if (args.is("--m"))
+      s.m = args.number();
+    else if (args.is("--ef-construction"))
+      s.ef_construction = args.number();
+    else if (args.is("--threads")) {
       s.threads.clear();
-      for (auto const& t : list()) s.threads.push_back(static_cast<unsigned>(std::max(1, std::atoi(t.c_str()))));
-    } else if (arg == "--k")
-      s.k = std::max<std::size_t>(1, number());
-    else if (arg == "--repeat")
-      s.repeat = std::max<std::size_t>(1, number());
-    else if (arg == "--csv")
-      s.csv = value();
-    else if (arg == "--save")
-      s.save = value();
-    else if (arg == "--peer") {
-      std::string const name = value();
-      s.peers.emplace_back(name, value());
-    } else if (arg == "--help") {
-      std::fputs(usage, stdout);
-      return 0;
-    } else if (arg.starts_with("--"))
-      fail_usage("unknown option " + std::string(arg));
-    else
-      files.emplace_back(arg);
+      for (std::size_t const t : args.numbers()) s.threads.push_back(static_cast<unsigned>(t));
+    } else if (args.is("--k"))
+      s.k = args.number();
+    else if (args.is("--repeat"))
+      s.repeat = args.number();
+    else if (args.is("--csv"))
+      s.csv = args.value();
+    else if (args.is("--save"))
+      s.save = args.value();
+    else if (args.is("--peer")) {
+      std::string const name = args.value();
+      s.peers.emplace_back(name, args.value());
+    } else
+      files.emplace_back(args.name());
   }
   if ((n != 0 && dimensions != 0) ? !files.empty() : files.size() != 2)
-    fail_usage("expected BASE and QUERIES, or --synthetic");
-  if (s.metric != "l2" && s.metric != "cosine") fail_usage("--metric: l2 or cosine");
-  if (s.threads.empty()) fail_usage("--threads: no number");
+    fail("expected BASE and QUERIES, or --synthetic");
+  if (s.metric != "l2" && s.metric != "cosine") fail("--metric: l2 or cosine");
   vectors base, queries;
   if (files.empty()) {
     bench::synthetic const series(dimensions);
@@ -256,7 +225,7 @@ int main(int argc, char** argv) {
   } else {
     base = must(bench::load_vectors(files[0])), queries = must(bench::load_vectors(files[1]));
   }
-  if (base.rows.empty() || queries.rows.empty()) fail_usage("there are no vectors");
+  if (base.rows.empty() || queries.rows.empty()) fail("there are no vectors");
   if (s.metric == "l2")
     run<l2>(std::move(base), std::move(queries), files[0], files[1], s);
   else

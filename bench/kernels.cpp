@@ -1,4 +1,5 @@
 // Matrix products alone: every format, shape, number of columns, target and number of threads.
+#include "arguments.hpp"
 #include "ceilings.hpp"
 
 #include <loquat/backend/cpu.hpp>
@@ -13,7 +14,8 @@
 
 namespace {
 
-constexpr char usage[] = R"(usage: bench_kernels [--format NAME]… [--rows N] [--depth N] [--columns N,N,…] [--threads N]… [--target NAME]…
+constexpr char usage[] =
+    R"(usage: bench_kernels [--format NAME]… [--rows N] [--depth N] [--columns N,N,…] [--threads N]… [--target NAME]…
                      [--repeat N] [--matrices N]
 
 Multiplies matrices of every block format with 1, 4 and 256 columns of activations and prints, as medians of N runs
@@ -31,44 +33,27 @@ struct settings {
   int repeat = 15;
 };
 
-[[noreturn]] void fail(char const* why) {
-  std::fprintf(stderr, "bench_kernels: %s\n\n%s", why, usage);
-  std::exit(2);
-}
-
 settings parse(int argc, char** argv) {
   settings s;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail("a value is missing"), nullptr); };
-    auto const number = [&] { return static_cast<std::size_t>(std::max(1, std::atoi(value()))); };
-    if (arg == "--format")
-      s.formats.push_back(value());
-    else if (arg == "--rows")
-      s.rows = number();
-    else if (arg == "--depth")
-      s.depth = number();
-    else if (arg == "--matrices")
-      s.megabytes = number();
-    else if (arg == "--repeat")
-      s.repeat = static_cast<int>(number());
-    else if (arg == "--threads")
-      s.threads.push_back(static_cast<unsigned>(number()));
-    else if (arg == "--columns") {
-      s.columns.clear();
-      for (char const* p = value(); *p != 0; p += *p == ',')
-        s.columns.push_back(std::strtoul(p, const_cast<char**>(&p), 10));
-    } else if (arg == "--target") {
-      std::string_view const wanted = value();
-      bool known = false;
-      for (auto t : loquat::simd::all_targets)
-        if (name(t) == wanted) s.targets.push_back(t), known = true;
-      if (!known) fail("this architecture has no such target");
-    } else if (arg == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else
-      fail("unknown argument");
+  for (bench::arguments args({"bench_kernels", usage}, argc, argv); args.next();) {
+    if (args.is("--format"))
+      s.formats.push_back(args.value());
+    else if (args.is("--rows"))
+      s.rows = args.number();
+    else if (args.is("--depth"))
+      s.depth = args.number();
+    else if (args.is("--matrices"))
+      s.megabytes = args.number();
+    else if (args.is("--repeat"))
+      s.repeat = static_cast<int>(args.number());
+    else if (args.is("--threads"))
+      s.threads.push_back(static_cast<unsigned>(args.number()));
+    else if (args.is("--columns"))
+      s.columns = args.numbers();
+    else if (args.is("--target"))
+      s.targets.push_back(args.target());
+    else
+      bench::fail("unexpected " + std::string(args.name()));
   }
   if (s.threads.empty()) s.threads.push_back(0);
   if (s.targets.empty()) s.targets.push_back(loquat::simd::preferred());

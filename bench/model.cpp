@@ -1,4 +1,5 @@
 // Prefill and decode of a model file, as fractions of the machine's ceilings measured in the same run.
+#include "arguments.hpp"
 #include "ceilings.hpp"
 
 #include <loquat/core/json.hpp>
@@ -15,6 +16,8 @@
 #include <vector>
 
 namespace {
+
+using bench::must;
 
 constexpr char usage[] = R"(usage: bench_model MODEL.gguf [--threads N] [--target NAME] [--repeat N] [--kv TYPE]
                    [--context N] [--no-mmap] [--peer NAME PREFILL128 PREFILL512 DECODE]… [--peer-bench NAME COMMAND]…
@@ -46,56 +49,42 @@ struct settings {
   std::vector<peer> peers;
 };
 
-[[noreturn]] void fail(char const* why) {
-  std::fprintf(stderr, "bench_model: %s\n\n%s", why, usage);
-  std::exit(2);
-}
-
 settings parse(int argc, char** argv) {
   settings s;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail("a value is missing"), nullptr); };
-    if (arg == "--threads")
-      s.cpu.threads = static_cast<unsigned>(std::atoi(value()));
-    else if (arg == "--repeat")
-      s.repeat = std::max(1, std::atoi(value()));
-    else if (arg == "--context")
-      s.context = static_cast<std::size_t>(std::max(0, std::atoi(value())));
-    else if (arg == "--no-mmap")
+  for (bench::arguments args({"bench_model", usage}, argc, argv); args.next();) {
+    if (args.is("--threads"))
+      s.cpu.threads = static_cast<unsigned>(args.number(0));
+    else if (args.is("--repeat"))
+      s.repeat = static_cast<int>(args.number());
+    else if (args.is("--context"))
+      s.context = args.number(0);
+    else if (args.is("--no-mmap"))
       s.access = loquat::file_access::copied;
-    else if (arg == "--kv") {
-      std::string_view const wanted = value();
+    else if (args.is("--kv")) {
+      std::string_view const wanted = args.value();
       constexpr std::pair<std::string_view, loquat::kv_type> known[]{{"f16", loquat::kv_type::f16},
                                                                      {"f32", loquat::kv_type::f32},
                                                                      {"q8_0", loquat::kv_type::q8_0},
                                                                      {"q4_0", loquat::kv_type::q4_0}};
       auto const* const found = std::ranges::find(known, wanted, [](auto const& k) { return k.first; });
-      if (found == std::end(known)) fail("unknown type of cache; expected f16, f32, q8_0 or q4_0");
+      if (found == std::end(known)) bench::fail("unknown type of cache; expected f16, f32, q8_0 or q4_0");
       s.kv = found->second;
-    } else if (arg == "--target") {
-      std::string_view const wanted = value();
-      bool known = false;
-      for (auto t : loquat::simd::all_targets)
-        if (name(t) == wanted) s.cpu.target = t, known = true;
-      if (!known) fail("this architecture has no such target");
-    } else if (arg == "--peer") {
-      peer p{value(), {}, {}, {}};
-      for (double& rate : p.rates) rate = std::atof(value());
+    } else if (args.is("--target"))
+      s.cpu.target = args.target();
+    else if (args.is("--peer")) {
+      peer p{args.value(), {}, {}, {}};
+      for (double& rate : p.rates) rate = std::atof(args.value());
       s.peers.push_back(p);
-    } else if (arg == "--peer-bench") {
-      peer p{value(), {}, {}, {}};
-      p.command = value();
+    } else if (args.is("--peer-bench")) {
+      peer p{args.value(), {}, {}, {}};
+      p.command = args.value();
       s.peers.push_back(p);
-    } else if (arg == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else if (arg.starts_with("-") || !s.model.empty())
-      fail("unknown argument");
+    } else if (auto const name = args.name(); s.model.empty())
+      s.model = name;
     else
-      s.model = arg;
+      bench::fail("more than one model");
   }
-  if (s.model.empty()) fail("which model?");
+  if (s.model.empty()) bench::fail("which model?");
   return s;
 }
 
@@ -146,12 +135,6 @@ void run(peer& p, std::string const& model, unsigned threads) {
       std::fprintf(stderr, "bench_model: %s: not all three tests are in its answer\n", command.c_str());
       std::exit(1);
     }
-}
-
-template <class T> T must(loquat::result<T> r) {
-  if (r) return *std::move(r);
-  std::fprintf(stderr, "bench_model: %s\n", r.error().c_str());
-  std::exit(1);
 }
 
 } // namespace

@@ -1,4 +1,7 @@
 // Encoding and decoding with a tokenizer of any kind: bytes and tokens per second, beside other tokenizers.
+#include "arguments.hpp"
+#include "timing.hpp"
+
 #include <loquat/parallel/pool.hpp>
 #include <loquat/tokenizer/encodings.hpp>
 #include <loquat/tokenizer/load.hpp>
@@ -14,6 +17,9 @@
 #include <vector>
 
 namespace {
+
+using bench::median;
+using bench::seconds;
 
 constexpr char usage[] = R"(usage: bench_tokenizer SOURCE TEXT [--document BYTES] [--repeat N] [--peer NAME COMMAND]…
 
@@ -37,16 +43,10 @@ struct peer {
   std::size_t tokens = 0;
 };
 
-[[noreturn]] void fail(std::string const& why) {
-  std::fprintf(stderr, "bench_tokenizer: %s\n\n%s", why.c_str(), usage);
-  std::exit(2);
-}
-
 std::string read(char const* path) {
-  auto const file = loquat::mapped_file::open(path);
-  if (!file) fail(std::string(file.error().message()));
+  auto const file = bench::must(loquat::mapped_file::open(path));
   std::vector<char> copy;
-  return std::string(loquat::as_text(file->bytes(), copy));
+  return std::string(loquat::as_text(file.bytes(), copy));
 }
 
 std::vector<std::string_view> cut(std::string_view text, std::size_t size) {
@@ -58,17 +58,6 @@ std::vector<std::string_view> cut(std::string_view text, std::size_t size) {
     at = end;
   }
   return out;
-}
-
-template <class F> double seconds(F const& f) {
-  auto const start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values.empty() ? 0 : values[values.size() / 2];
 }
 
 /// Runs a peer once; 0 if it prints no number.
@@ -88,34 +77,23 @@ int main(int argc, char** argv) {
   std::vector<char const*> names;
   std::size_t document = 4096, repeat = 5;
   std::vector<peer> peers;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const arg = argv[i];
-    auto const value = [&] { return ++i < argc ? argv[i] : (fail("a value is missing"), nullptr); };
-    if (arg == "--document")
-      document = std::strtoull(value(), nullptr, 10);
-    else if (arg == "--repeat")
-      repeat = std::strtoull(value(), nullptr, 10);
-    else if (arg == "--peer") {
-      std::string const name = value();
-      peers.push_back({name, value(), {}, 0});
-    } else if (arg == "--help") {
-      std::fputs(usage, stdout);
-      return 0;
-    } else if (arg.starts_with("--"))
-      fail("unknown option " + std::string(arg));
-    else
-      names.push_back(argv[i]);
+  for (bench::arguments args({"bench_tokenizer", usage}, argc, argv); args.next();) {
+    if (args.is("--document"))
+      document = args.number();
+    else if (args.is("--repeat"))
+      repeat = args.number();
+    else if (args.is("--peer")) {
+      std::string const name = args.value();
+      peers.push_back({name, args.value(), {}, 0});
+    } else
+      names.push_back(args.name());
   }
-  if (names.size() != 2 || document == 0 || repeat == 0) fail("expected SOURCE and TEXT, and numbers above 0");
+  if (names.size() != 2) bench::fail("expected SOURCE and TEXT");
 
   std::optional<loquat::tokenizer> made;
   std::vector<double> loads;
   for (std::size_t i = 0; i < repeat; ++i)
-    loads.push_back(seconds([&] {
-      auto loaded = loquat::tokenizer_from(std::string(names[0]));
-      if (!loaded) fail(std::string(loaded.error().message()));
-      made.emplace(*std::move(loaded));
-    }));
+    loads.push_back(seconds([&] { made.emplace(bench::must(loquat::tokenizer_from(std::string(names[0])))); }));
   auto const& tok = *made;
   std::string const text = read(names[1]);
   auto const documents = cut(text, document);
