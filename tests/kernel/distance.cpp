@@ -7,8 +7,9 @@
 #include <loquat/kernel/distance_reference.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
+#include <support/targets.hpp>
 
-#include <cstring>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -18,24 +19,9 @@ namespace kernel_distance_test {
 namespace kernel = loquat::kernel;
 namespace simd = loquat::simd;
 
-struct random_numbers {
-  std::uint64_t state = 1;
-  std::uint64_t operator()() {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  }
-  float real() { return static_cast<float>(static_cast<std::int64_t>(operator()() >> 40) - (1 << 23)) * 0x1p-20f; }
-};
-
-template <template <simd::target> class Kernels = kernel::distances, class F> void on_every_target(F f) {
-  for (auto target : simd::all_targets)
-    if (target <= simd::detect()) {
-      CAPTURE(std::string(name(target)));
-      simd::dispatch<Kernels>(target, f);
-    }
-}
-
-bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+using test::on_every_target;
+using test::random_numbers;
+using test::same_bits;
 
 constexpr std::uint32_t numbers[]{3, 0, 7, 7, 2, 5, 1};
 constexpr std::size_t rows = 8;
@@ -50,7 +36,7 @@ TEST_CASE("distances of floats are their definition, for every length and number
     for (std::size_t i = 0; i < x.size(); ++i)
       half[i] = loquat::half_from_float(x[i]), brain[i] = loquat::bfloat_from_float(x[i]);
     for (std::size_t n = 0; n <= std::size(numbers); ++n) {
-      on_every_target([&](auto kernels) {
+      on_every_target<kernel::distances>([&](auto kernels) {
         float dots[8]{}, squares[8]{}, halves[8]{}, brains[8]{};
         kernel::row_list const list{x.data(), d * 4, numbers, n}, halved{half.data(), d * 2, numbers, n},
             brained{brain.data(), d * 2, numbers, n};
@@ -94,7 +80,7 @@ TEST_CASE("products of small integers are exact") {
       constexpr std::size_t fields = 8 / Bits, block = 32 * fields;
       if (d % block != 0) return;
       for (std::size_t n = 0; n <= std::size(numbers); ++n)
-        on_every_target([&](auto kernels) {
+        on_every_target<kernel::distances>([&](auto kernels) {
           std::int32_t products[8]{};
           kernels.template packed_products<Bits>({bytes.data(), d / fields, numbers, n}, query, d, products);
           for (std::size_t i = 0; i < n; ++i) {
@@ -110,7 +96,7 @@ TEST_CASE("products of small integers are exact") {
     };
     auto const check = [&](std::int8_t const* query) {
       for (std::size_t n = 0; n <= std::size(numbers); ++n)
-        on_every_target([&](auto kernels) {
+        on_every_target<kernel::distances>([&](auto kernels) {
           std::int32_t products[8]{};
           kernels.byte_products({bytes.data(), d, numbers, n}, q.data(), d, products);
           for (std::size_t i = 0; i < n; ++i) {

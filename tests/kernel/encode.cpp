@@ -4,10 +4,10 @@
 #include <loquat/kernel/rotation.hpp>
 
 #include <doctest/doctest.h>
+#include <support/random_rows.hpp>
+#include <support/targets.hpp>
 
 #include <cmath>
-#include <cstring>
-#include <string>
 #include <vector>
 
 namespace kernel_encode_test {
@@ -15,24 +15,16 @@ namespace kernel_encode_test {
 namespace kernel = loquat::kernel;
 namespace simd = loquat::simd;
 
-std::vector<float> random_vector(std::size_t n, std::uint64_t state) {
+using test::on_every_target;
+using test::same_bits;
+
+// elements from -4 to 4
+std::vector<float> random_vector(std::size_t n, std::uint64_t seed) {
+  test::random_numbers random{seed};
   std::vector<float> x(n);
-  for (float& v : x) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    v = static_cast<float>(static_cast<std::int64_t>(state >> 40) - (1 << 23)) * 0x1p-21f;
-  }
+  for (float& v : x) v = 4 * random.real();
   return x;
 }
-
-template <template <simd::target> class Kernels, class F> void on_every_target(F f) {
-  for (auto target : simd::all_targets)
-    if (target <= simd::detect()) {
-      CAPTURE(std::string(name(target)));
-      simd::dispatch<Kernels>(target, f);
-    }
-}
-
-bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 constexpr kernel::integer_steps all_steps[]{{0, -127, 127}, {-7.5f, 0, 15}, {-1.5f, 0, 3}, {-0.5f, 0, 1}};
 

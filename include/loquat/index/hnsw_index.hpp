@@ -89,8 +89,8 @@ template <Metric M, class... Parts> class hnsw {
 
   /// An empty index. Options out of their ranges are reported by the first insertion.
   constexpr explicit hnsw(hnsw_options options = {}, allocator const& a = {})
-      : options_(with_dimensions(options)), graph_(options_.dimensions, std::clamp<std::size_t>(options_.m, 2, detail::most_m), a),
-        keys_(a), gone_(a) {
+      : options_(with_dimensions(options)),
+        graph_(options_.dimensions, std::clamp<std::size_t>(options_.m, 2, detail::most_m), a), keys_(a), gone_(a) {
     if (options_.capacity != 0 && valid()) grow(std::min(options_.capacity, options_.most));
   }
 

@@ -142,10 +142,9 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     for (std::size_t first = 0; first < n; first += most) {
       std::size_t const count = std::min(most, n - first);
       std::int32_t products[most];
-      if (!std::is_constant_evaluated())
+      if (!std::is_constant_evaluated()) {
         for (std::size_t i = first; i < first + count; ++i)
           __builtin_prefetch(all + (numbers == nullptr ? i : numbers[i]));
-      if (!std::is_constant_evaluated()) {
         std::size_t const stride = elements() * sizeof(element);
         kernel::row_list const list{codes + (numbers == nullptr ? first * elements() : 0), stride,
                                     numbers == nullptr ? nullptr : numbers + first, count};
@@ -178,7 +177,7 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
 
  private:
   static constexpr std::size_t query_bits = 8;
-  static constexpr bool packed = Bits == 4 || Bits == 2;                                // several numbers in a byte
+  static constexpr bool packed = Bits == 4 || Bits == 2; // several numbers in a byte
   static constexpr std::size_t block = Bits == 8 ? 32 : Bits == 1 ? 64 : 32 * 8 / Bits; // numbers together
   // An integer of a code, which stands for itself plus the offset.
   static constexpr float offset = Bits == 8 ? 0.0f : 0.5f - static_cast<float>(1 << (Bits - 1));
@@ -247,9 +246,8 @@ template <LinearMetric M, unsigned Bits, bool Rotated> class scalar_coder {
     return total;
   }
 
-  constexpr std::size_t padded() const noexcept {
-    return (dimensions_ + block - 1) / block * block;
-  } // numbers of a code
+  // numbers of a code
+  constexpr std::size_t padded() const noexcept { return (dimensions_ + block - 1) / block * block; }
   constexpr std::size_t words() const noexcept { return (dimensions_ + 63) / 64; }
 
   // x around the mean, rotated; returns ⟨x, mean⟩ of that (before the rotation)
